@@ -1,0 +1,1 @@
+//! The verbs of a daemon: its flags, its plan, its check.

@@ -1,0 +1,1 @@
+//! Providers, their typed registry and the plan of their lifecycle.

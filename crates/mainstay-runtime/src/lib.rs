@@ -1,0 +1,1 @@
+//! One process from boot to exit: phases, deadlines, supervision, signals, outcome.

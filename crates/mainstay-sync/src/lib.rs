@@ -1,0 +1,1 @@
+//! Snapshots that are replaced whole, and guards that are waited for.

@@ -1,0 +1,1 @@
+//! Fakes, and a driver for real processes, to test daemons with.

@@ -1,0 +1,1 @@
+//! The lifecycle runtime for Rust daemons.
