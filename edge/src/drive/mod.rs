@@ -1,0 +1,9 @@
+//! What drives an edge from outside: its process, a client, and load. The tour and the tests use it.
+
+mod child;
+mod client;
+mod load;
+
+pub use self::child::{Child, Ended, Said};
+pub use self::client::{Answer, Client, Failed};
+pub use self::load::{Load, Tally};

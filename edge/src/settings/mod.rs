@@ -1,0 +1,78 @@
+//! What `http.yaml` says: its values, how they are read, and the provider that publishes them.
+
+mod parse;
+mod read;
+
+pub(crate) use self::parse::{Invalid, Placed};
+pub(crate) use self::read::{Origin, read};
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hyper::http::uri::Authority;
+
+/// The text that stands in for a missing `http.yaml`.
+const BUILT_IN: &str = include_str!("default.yaml");
+
+const LISTEN: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8080));
+const GREETING: &str = "hello from edge";
+const PATIENCE: Duration = Duration::from_secs(10);
+const HEADER: Duration = Duration::from_secs(10);
+const LINGER: Duration = Duration::from_millis(250);
+
+/// One reading of `http.yaml`.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// Where it listens; fixed at boot.
+    pub(crate) listen: Placed<SocketAddr>,
+    /// What the answers say, so that a reload can be seen.
+    pub(crate) greeting: String,
+    /// The folder behind `/files/`, its links followed.
+    pub(crate) files: Option<Placed<PathBuf>>,
+    /// The lock file, where one was named; fixed at boot.
+    pub(crate) lock: Option<Placed<PathBuf>>,
+    /// What is behind `/demo/`.
+    pub(crate) upstream: Upstream,
+    /// How long clients may take.
+    pub(crate) limits: Limits,
+}
+
+/// What is behind `/demo/`.
+#[derive(Clone, Debug)]
+pub(crate) struct Upstream {
+    /// Where it is.
+    pub(crate) address: Placed<Address>,
+    /// Whether the boot waits until it answers.
+    pub(crate) check: bool,
+    /// How long the head of its answer may take.
+    pub(crate) patience: Duration,
+}
+
+/// Where an upstream is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Address {
+    /// In this process.
+    BuiltIn,
+    /// Somewhere else.
+    Remote(Authority),
+}
+
+/// How long clients may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// For the head of a request.
+    pub(crate) header: Duration,
+    /// For one more request on an idle connection, once edge is stopping.
+    pub(crate) linger: Duration,
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BuiltIn => f.write_str("built-in"),
+            Self::Remote(authority) => authority.fmt(f),
+        }
+    }
+}

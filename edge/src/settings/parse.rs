@@ -1,0 +1,259 @@
+//! From the text of `http.yaml` to settings, or to all that is wrong with it, each with its place.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_saphyr::{Location, SnippetMode, Spanned, UserMessageFormatter, render_options};
+
+use super::{Address, Limits, Settings, Upstream};
+
+/// Everything that is wrong with one text, in the order of the text.
+#[derive(Debug)]
+pub(crate) struct Invalid {
+    problems: Vec<Problem>,
+}
+
+/// One thing that is wrong, and where.
+#[derive(Debug)]
+struct Problem {
+    file: String,
+    place: Place,
+    text: String,
+}
+
+/// A line and a column, both from 1.
+pub(crate) type Place = (u64, u64);
+
+/// A value and its place, kept for what is only known to be wrong later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Placed<T> {
+    pub(crate) value: T,
+    pub(crate) place: Place,
+}
+
+impl Invalid {
+    /// One problem.
+    pub(crate) fn one(file: &Path, place: Place, text: String) -> Self {
+        Self { problems: vec![Problem { file: file.display().to_string(), place, text }] }
+    }
+
+    /// What is wrong with values whose places are known: nothing, or an error.
+    pub(crate) fn check(file: &Path, problems: Vec<(Place, String)>) -> Result<(), Self> {
+        if problems.is_empty() {
+            return Ok(());
+        }
+        let file = file.display().to_string();
+        let mut problems: Vec<Problem> =
+            problems.into_iter().map(|(place, text)| Problem { file: file.clone(), place, text }).collect();
+        problems.sort_by_key(|problem| problem.place);
+        Err(Self { problems })
+    }
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, Problem { file, place: (line, column), text }) in self.problems.iter().enumerate() {
+            let gap = if index == 0 { "" } else { "\n" };
+            write!(f, "{gap}{file}:{line}:{column} {text}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Invalid {}
+
+/// Parses a text; `file` is its name in messages, `folder` what relative paths in it start from.
+pub(crate) fn parse(text: &str, file: &Path, folder: &Path) -> Result<Settings, Invalid> {
+    let raw: Option<Raw> = serde_saphyr::from_str(text).map_err(|error| misshapen(file, &error))?;
+    let raw = raw.unwrap_or_default();
+    let (upstream, limits) = (raw.upstream.unwrap_or_default(), raw.limits.unwrap_or_default());
+    let mut reader = Reader::default();
+    let settings = Settings {
+        listen: reader.read(raw.listen, socket_address).unwrap_or_else(|| unplaced(super::LISTEN)),
+        greeting: reader.read(raw.greeting, one_line).map_or_else(|| super::GREETING.to_owned(), |g| g.value),
+        files: reader.read(raw.files, |path| Ok(folder.join(path))),
+        lock: reader.read(raw.lock, |path| Ok(folder.join(path))),
+        upstream: Upstream {
+            address: reader.read(upstream.address, address).unwrap_or_else(|| unplaced(Address::BuiltIn)),
+            check: upstream.check.is_some_and(|check| check.value),
+            patience: reader.read(upstream.patience, duration).map_or(super::PATIENCE, |p| p.value),
+        },
+        limits: Limits {
+            header: reader.read(limits.header, duration).map_or(super::HEADER, |d| d.value),
+            linger: reader.read(limits.linger, duration).map_or(super::LINGER, |d| d.value),
+        },
+    };
+    Invalid::check(file, reader.problems)?;
+    Ok(settings)
+}
+
+/// The shape of the file; what the leaves mean is read afterwards, so that all that is wrong is said at once.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    listen: Option<Spanned<String>>,
+    greeting: Option<Spanned<String>>,
+    files: Option<Spanned<String>>,
+    lock: Option<Spanned<String>>,
+    upstream: Option<RawUpstream>,
+    limits: Option<RawLimits>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawUpstream {
+    address: Option<Spanned<String>>,
+    check: Option<Spanned<bool>>,
+    patience: Option<Spanned<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawLimits {
+    header: Option<Spanned<String>>,
+    linger: Option<Spanned<String>>,
+}
+
+/// Reads leaves and collects what is wrong with them.
+#[derive(Default)]
+struct Reader {
+    problems: Vec<(Place, String)>,
+}
+
+impl Reader {
+    fn read<T>(
+        &mut self,
+        leaf: Option<Spanned<String>>,
+        meaning: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<Placed<T>> {
+        let leaf = leaf?;
+        let place = place(leaf.referenced);
+        match meaning(&leaf.value) {
+            Ok(value) => Some(Placed { value, place }),
+            Err(text) => {
+                self.problems.push((place, text));
+                None
+            }
+        }
+    }
+}
+
+fn misshapen(file: &Path, error: &serde_saphyr::Error) -> Invalid {
+    let place = error.location().map_or((1, 1), place);
+    let options = render_options! { formatter: &UserMessageFormatter, snippets: SnippetMode::Off };
+    let text = error.without_snippet().render_with_options(options);
+    // The place is said in front, once.
+    let text = text.strip_suffix(&format!(" at line {}, column {}", place.0, place.1)).unwrap_or(&text).to_owned();
+    Invalid::one(file, place, text)
+}
+
+fn place(location: Location) -> Place {
+    (location.line(), location.column())
+}
+
+fn unplaced<T>(value: T) -> Placed<T> {
+    Placed { value, place: (1, 1) }
+}
+
+fn socket_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| format!("'{text}' is not an address like 127.0.0.1:8080"))
+}
+
+fn one_line(text: &str) -> Result<String, String> {
+    if text.chars().any(char::is_control) {
+        return Err("the greeting is one line of text".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+fn address(text: &str) -> Result<Address, String> {
+    if text == "built-in" {
+        return Ok(Address::BuiltIn);
+    }
+    match text.parse::<hyper::http::uri::Authority>() {
+        Ok(authority) if authority.port_u16().is_some() && !text.contains('@') => Ok(Address::Remote(authority)),
+        _ => Err(format!("'{text}' is neither 'built-in' nor host:port")),
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("'{text}' is not a duration like 10s or 250ms");
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let number: u32 = number.parse().map_err(|_| wrong())?;
+    match unit {
+        "ms" => Ok(Duration::from_millis(number.into())),
+        "s" => Ok(Duration::from_secs(number.into())),
+        "m" => Ok(Duration::from_secs(60 * u64::from(number))),
+        _ => Err(wrong()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Settings, String> {
+        parse(text, Path::new("http.yaml"), Path::new("/etc/edge")).map_err(|invalid| invalid.to_string())
+    }
+
+    #[test]
+    fn nothing_is_the_defaults() {
+        let settings = read("# nothing\n").unwrap();
+        assert_eq!(settings.listen.value, super::super::LISTEN);
+        assert_eq!(settings.upstream.address.value, Address::BuiltIn);
+        assert!(settings.files.is_none() && !settings.upstream.check);
+    }
+
+    #[test]
+    fn the_built_in_text_says_the_defaults() {
+        let built_in = read(super::super::BUILT_IN).unwrap();
+        let nothing = read("").unwrap();
+        assert_eq!(built_in.listen.value, nothing.listen.value);
+        assert_eq!(built_in.greeting, nothing.greeting);
+        assert_eq!(built_in.limits, nothing.limits);
+        assert_eq!(built_in.upstream.patience, nothing.upstream.patience);
+    }
+
+    #[test]
+    fn everything_can_be_set() {
+        let text = "listen: '[::1]:1'\ngreeting: a b\nfiles: www\nlock: /run/e.lock\nupstream:\n  \
+                    address: db:9\n  check: true\n  patience: 2m\nlimits:\n  header: 3s\n  linger: 40ms\n";
+        let settings = read(text).unwrap();
+        assert_eq!(settings.listen.value.to_string(), "[::1]:1");
+        assert_eq!(settings.files.unwrap().value, Path::new("/etc/edge/www"));
+        assert_eq!(settings.lock.unwrap().value, Path::new("/run/e.lock"));
+        assert_eq!(settings.upstream.patience, Duration::from_secs(120));
+        assert_eq!(settings.limits, Limits { header: Duration::from_secs(3), linger: Duration::from_millis(40) });
+        assert_eq!(settings.upstream.address.value.to_string(), "db:9");
+    }
+
+    #[test]
+    fn every_problem_has_its_place_and_all_are_said() {
+        let text = "listen: here\nfiles: www\nupstream:\n  patience: soon\n  address: nowhere\n";
+        let said = "http.yaml:1:9 'here' is not an address like 127.0.0.1:8080\n\
+                    http.yaml:4:13 'soon' is not a duration like 10s or 250ms\n\
+                    http.yaml:5:12 'nowhere' is neither 'built-in' nor host:port";
+        assert_eq!(read(text).unwrap_err(), said);
+    }
+
+    #[test]
+    fn a_text_of_the_wrong_shape_is_said_with_its_place() {
+        let cases = [
+            ("greeting: a\nport: 3\n", "http.yaml:2:1 unknown field `port`"),
+            ("greeting: a\ngreeting: b\n", "http.yaml:2:1 duplicate mapping key `greeting`"),
+            ("greeting: a: b\n", "http.yaml:1:12 mapping values are not allowed"),
+            ("- a\n", "http.yaml:1:1 expected mapping start"),
+            ("upstream:\n  check: maybe\n", "http.yaml:2:10 invalid boolean"),
+            ("greeting: [a\n", "http.yaml:1:11 "),
+        ];
+        for (text, start) in cases {
+            let said = read(text).unwrap_err();
+            assert!(said.starts_with(start), "{text:?} said {said:?}");
+            assert!(!said.contains(" at line "), "{said:?}");
+        }
+    }
+}

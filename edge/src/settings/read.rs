@@ -1,0 +1,134 @@
+//! Reads `http.yaml` from its folder, or the built-in text where there is none.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::{Address, BUILT_IN, Invalid, Placed, Settings, parse};
+
+/// Where settings came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// No file: the built-in text.
+    BuiltIn,
+    /// This file.
+    File(PathBuf),
+}
+
+/// Why a folder gave no settings.
+#[derive(Debug)]
+pub(crate) enum ReadError {
+    /// The file is there and cannot be read.
+    Unreadable(PathBuf, io::Error),
+    /// What it says is wrong.
+    Invalid(Invalid),
+    /// The file that was read before is gone.
+    Gone(PathBuf),
+}
+
+/// Reads what `folder` holds; the folder it names for files is looked up too.
+pub(crate) async fn read(folder: &Path) -> Result<(Settings, Origin), ReadError> {
+    let path = folder.join("http.yaml");
+    let (text, origin) = match tokio::fs::read_to_string(&path).await {
+        Ok(text) => (text, Origin::File(path)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => (BUILT_IN.to_owned(), Origin::BuiltIn),
+        Err(error) => return Err(ReadError::Unreadable(path, error)),
+    };
+    let mut settings = parse::parse(&text, origin.path(), folder).map_err(ReadError::Invalid)?;
+    if let Some(files) = &mut settings.files {
+        files.value = existing(origin.path(), files).await.map_err(ReadError::Invalid)?;
+    }
+    Ok((settings, origin))
+}
+
+/// Refuses a new reading that changes what is fixed since the boot.
+pub(crate) fn keeps_what_is_fixed(
+    booted: &(Settings, Origin),
+    (settings, origin): &(Settings, Origin),
+) -> Result<(), ReadError> {
+    if let (Origin::File(path), Origin::BuiltIn) = (&booted.1, origin) {
+        return Err(ReadError::Gone(path.clone()));
+    }
+    let booted = &booted.0;
+    let mut problems = Vec::new();
+    if booted.listen.value != settings.listen.value {
+        let (was, is) = (booted.listen.value, settings.listen.value);
+        problems.push((settings.listen.place, format!("listen changed from {was} to {is}: that takes a restart")));
+    }
+    let lock = |settings: &Settings| settings.lock.as_ref().map(|lock| lock.value.clone());
+    if lock(booted) != lock(settings) {
+        let place = settings.lock.as_ref().map_or((1, 1), |lock| lock.place);
+        problems.push((place, "the lock file changed: that takes a restart".to_owned()));
+    }
+    let is = &settings.upstream.address;
+    if is.value == Address::BuiltIn && booted.upstream.address.value != Address::BuiltIn {
+        problems.push((is.place, "the built-in upstream was not booted: that takes a restart".to_owned()));
+    }
+    Invalid::check(origin.path(), problems).map_err(ReadError::Invalid)
+}
+
+/// The path of a folder that exists, with its links followed.
+async fn existing(file: &Path, folder: &Placed<PathBuf>) -> Result<PathBuf, Invalid> {
+    let why = match tokio::fs::canonicalize(&folder.value).await {
+        Ok(path) if tokio::fs::metadata(&path).await.is_ok_and(|found| found.is_dir()) => return Ok(path),
+        Ok(_) => "is not a folder".to_owned(),
+        Err(error) => format!("cannot be opened: {error}"),
+    };
+    Err(Invalid::one(file, folder.place, format!("files: '{}' {why}", folder.value.display())))
+}
+
+impl Origin {
+    /// Its name in messages.
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::BuiltIn => Path::new("built-in http.yaml"),
+            Self::File(path) => path,
+        }
+    }
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(path, error) => write!(f, "cannot read {}: {error}", path.display()),
+            Self::Invalid(invalid) => invalid.fmt(f),
+            Self::Gone(path) => write!(f, "{} is gone", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for ReadError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(text: &str) -> (Settings, Origin) {
+        let file = PathBuf::from("http.yaml");
+        (parse::parse(text, &file, Path::new("")).unwrap(), Origin::File(file))
+    }
+
+    #[test]
+    fn what_is_fixed_since_the_boot_is_refused_all_at_once() {
+        let booted = settings("listen: 127.0.0.1:1\nupstream:\n  address: db:9\n");
+        let new = settings("greeting: hi\nlisten: 127.0.0.1:2\nlock: a\n");
+        let said = keeps_what_is_fixed(&booted, &new).unwrap_err().to_string();
+        let lines: Vec<&str> = said.lines().collect();
+        assert!(lines[0].starts_with("http.yaml:1:1 the built-in upstream was not booted"), "{said}");
+        assert!(lines[1].starts_with("http.yaml:2:9 listen changed from 127.0.0.1:1 to 127.0.0.1:2"), "{said}");
+        assert!(lines[2].starts_with("http.yaml:3:7 the lock file changed"), "{said}");
+    }
+
+    #[test]
+    fn what_is_not_fixed_may_change() {
+        let booted = settings("greeting: a\n");
+        let new = settings("greeting: b\nupstream:\n  address: db:9\nlimits:\n  header: 1s\n");
+        keeps_what_is_fixed(&booted, &new).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_is_gone_is_no_reading() {
+        let gone = (settings("").0, Origin::BuiltIn);
+        assert_eq!(keeps_what_is_fixed(&settings(""), &gone).unwrap_err().to_string(), "http.yaml is gone");
+    }
+}

@@ -1,0 +1,3 @@
+//! What is behind `/demo/`.
+
+mod demo;
