@@ -1,0 +1,141 @@
+//! From a type to its entry, without a lock: tables of `OnceLock`, the current one named by one atomic.
+
+use std::{
+    any::{Any, TypeId},
+    array,
+    collections::HashMap,
+    hash::{BuildHasherDefault, Hash, Hasher},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+/// The first table has this many slots, each further one twice as many as the one before.
+const FIRST: usize = 32;
+const TABLES: usize = 28;
+
+type Table = Box<[OnceLock<Slot>]>;
+
+struct Slot {
+    key: TypeId,
+    value: Arc<dyn Any + Send + Sync>,
+    entry: usize,
+}
+
+/// Invariants: 1. only the holder of the store's lock adds; 2. a table is full of copies of its predecessor
+/// before it is named current, so that a reader of either finds what was there before; 3. at most half of a
+/// table is filled, so that a probe ends at an empty slot; 4. a slot is filled once, so that what a reader
+/// borrows stays. Replaced tables stay until the registry goes: together they are as big as the current one.
+pub(crate) struct Index {
+    tables: [OnceLock<Table>; TABLES],
+    current: AtomicUsize,
+    filled: AtomicUsize,
+}
+
+impl Index {
+    pub(crate) fn new() -> Self {
+        Index {
+            tables: array::from_fn(|_| OnceLock::new()),
+            current: AtomicUsize::new(0),
+            filled: AtomicUsize::new(0),
+        }
+    }
+
+    /// Borrows the value of a type.
+    #[inline]
+    pub(crate) fn get(&self, key: TypeId) -> Option<&Arc<dyn Any + Send + Sync>> {
+        self.slot(key).map(|slot| &slot.value)
+    }
+
+    /// Returns the place of a type's entry in the list.
+    pub(crate) fn entry(&self, key: TypeId) -> Option<usize> {
+        self.slot(key).map(|slot| slot.entry)
+    }
+
+    #[inline]
+    fn slot(&self, key: TypeId) -> Option<&Slot> {
+        // Acquire: pairs with the release in `grow`. With a relaxed load a reader could see the number of a new
+        // table before its slots, and miss what had been there for long.
+        let table = self.tables.get(self.current.load(Ordering::Acquire))?.get()?;
+        let mask = table.len() - 1;
+        let mut at = hash(key) & mask;
+        loop {
+            let slot = table.get(at)?.get()?;
+            if slot.key == key {
+                return Some(slot);
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    /// Adds a type that is not there yet. The caller holds the store's lock.
+    pub(crate) fn add(&self, key: TypeId, value: Arc<dyn Any + Send + Sync>, entry: usize) {
+        let filled = self.filled.load(Ordering::Relaxed);
+        let mut current = self.current.load(Ordering::Relaxed);
+        let table = self.tables[current].get_or_init(|| empty(current));
+        let table = if (filled + 1) * 2 > table.len() {
+            let bigger = empty(current + 1);
+            for slot in table.iter().filter_map(OnceLock::get) {
+                let copy = Slot { key: slot.key, value: Arc::clone(&slot.value), entry: slot.entry };
+                put(&bigger, copy);
+            }
+            current += 1;
+            let bigger = self.tables[current].get_or_init(|| bigger);
+            self.current.store(current, Ordering::Release);
+            bigger
+        } else {
+            table
+        };
+        put(table, Slot { key, value, entry });
+        self.filled.store(filled + 1, Ordering::Relaxed);
+    }
+}
+
+fn empty(number: usize) -> Table {
+    (0..FIRST << number).map(|_| OnceLock::new()).collect()
+}
+
+fn put(table: &Table, slot: Slot) {
+    let mask = table.len() - 1;
+    let mut at = hash(slot.key) & mask;
+    while table[at].get().is_some() {
+        at = (at + 1) & mask;
+    }
+    let filled = table[at].set(slot).is_ok();
+    debug_assert!(filled, "a slot is filled once");
+}
+
+#[inline]
+#[allow(clippy::cast_possible_truncation, reason = "any bits of a hash will do")]
+fn hash(key: TypeId) -> usize {
+    let mut hasher = TypeHasher::default();
+    key.hash(&mut hasher);
+    hasher.0 as usize
+}
+
+/// A `TypeId` is a hash already: this takes it as it is.
+#[derive(Default)]
+pub(crate) struct TypeHasher(u64);
+
+impl Hasher for TypeHasher {
+    #[inline]
+    fn write_u64(&mut self, word: u64) {
+        self.0 = word;
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        // Not how `TypeId` hashes itself today; right all the same if it ever does.
+        for &byte in bytes {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// A map from types that does not hash a hash.
+pub(crate) type TypeMap<V> = HashMap<TypeId, V, BuildHasherDefault<TypeHasher>>;
