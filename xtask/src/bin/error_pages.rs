@@ -1,0 +1,88 @@
+//! Writes one page per error code and an index, or says which of them are not what the code says.
+#![allow(clippy::print_stdout, reason = "a command line tool talks on its standard output")]
+#![allow(clippy::disallowed_methods, reason = "its work is to write files")]
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+const NOTE: &str =
+    "<!-- Made by `cargo xtask errors` from the documentation of the code. Edit it there. -->\n\n";
+const AREAS: [(&str, &str); 5] = [
+    ("MS01", "The plan and the registry"),
+    ("MS02", "The runtime"),
+    ("MS03", "The configuration"),
+    ("MS04", "Snapshots"),
+    ("MS05", "The command line and the daemon"),
+];
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let Some(folder) = args.next() else {
+        println!("error-pages FOLDER [--check]");
+        return ExitCode::FAILURE;
+    };
+    let folder = Path::new(&folder);
+    let wanted = match pages() {
+        Ok(wanted) => wanted,
+        Err(code) => {
+            println!("    {code} is there twice, or belongs to no area");
+            return ExitCode::FAILURE;
+        }
+    };
+    let stale = differing(folder, &wanted);
+    let done = if args.next().as_deref() == Some("--check") {
+        stale
+            .iter()
+            .for_each(|(name, _)| println!("    {} is not what the code says", folder.join(name).display()));
+        stale.is_empty()
+    } else {
+        stale.iter().all(|(name, text)| put(&folder.join(name), text.as_deref()))
+    };
+    println!("    {} pages", wanted.len() - 1);
+    if done { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The files as they should be, or the code that cannot have one.
+fn pages() -> Result<BTreeMap<String, String>, &'static str> {
+    let mut files = BTreeMap::new();
+    let mut index =
+        format!("{NOTE}# Errors\n\nEach error that a daemon prints has a code. Its page says what\n");
+    index.push_str("happened, what mainstay did, and what to do.\n");
+    let mut current = "";
+    for code in mainstay::codes::all() {
+        let (area, title) = AREAS.into_iter().find(|(area, _)| code.id.starts_with(area)).ok_or(code.id)?;
+        if area != current {
+            current = area;
+            let _ = write!(index, "\n## {title}\n\n| code | error |\n| --- | --- |\n");
+        }
+        let _ = writeln!(index, "| [{0}]({0}.md) | {1} |", code.id, code.title());
+        if files.insert(format!("{}.md", code.id), format!("{NOTE}{}", code.markdown())).is_some() {
+            return Err(code.id);
+        }
+    }
+    files.insert("README.md".to_owned(), index);
+    Ok(files)
+}
+
+/// The files that have another text, and, without a text, those that should not be there.
+fn differing(folder: &Path, wanted: &BTreeMap<String, String>) -> Vec<(String, Option<String>)> {
+    let there = |name: &str| fs::read_to_string(folder.join(name)).ok();
+    let changed = wanted.iter().filter(|(name, text)| there(name).as_ref() != Some(text));
+    let mut stale: Vec<_> = changed.map(|(name, text)| (name.clone(), Some(text.clone()))).collect();
+    let names = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let names = names.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    stale.extend(names.filter(|name| !wanted.contains_key(name)).map(|name| (name, None)));
+    stale
+}
+
+fn put(path: &Path, text: Option<&str>) -> bool {
+    let done = match text {
+        Some(text) => path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(path, text)),
+        None => fs::remove_file(path),
+    };
+    println!("    {} {}", if text.is_some() { "wrote" } else { "removed" }, path.display());
+    done.is_ok()
+}

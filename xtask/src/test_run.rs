@@ -1,0 +1,142 @@
+//! Every test of the workspace in one command, with its output passed on as it comes and its counts added up.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use crate::root::{cargo, root};
+use crate::steps::{Board, Verdict, shown};
+use crate::summary::Totals;
+use crate::tools;
+
+/// Many tests wait for a real process rather than for a processor.
+const THREADS: &str = "8";
+/// A test that hangs must not hold a script for ever. A person has Ctrl-C and gets no deadline.
+const DEADLINE: Duration = Duration::from_secs(15 * 60);
+
+/// `cargo xtask test`: what the tests need, the tests, and one line with the counts.
+pub(crate) fn verb(extra: &[String]) -> bool {
+    let mut board = Board::default();
+    let totals = steps(&mut board, extra);
+    close(&board, &totals)
+}
+
+/// The steps that this verb and `ci` have in common.
+pub(crate) fn steps(board: &mut Board, extra: &[String]) -> Totals {
+    let mut totals = Totals::default();
+    board.step("tools", tools::for_tests);
+    board.step("tests", || {
+        totals = run(extra);
+        if totals.good() { Verdict::Passed } else { Verdict::Failed(totals.to_string()) }
+    });
+    totals
+}
+
+/// Prints the table of times, and as the last line the counts.
+pub(crate) fn close(board: &Board, totals: &Totals) -> bool {
+    let failed = board.failed();
+    println!("\n{}", board.table());
+    if !failed.is_empty() {
+        println!("failed: {}\n", failed.join(", "));
+    }
+    println!("{totals}");
+    failed.is_empty()
+}
+
+fn run(extra: &[String]) -> Totals {
+    let skips = Skips::begin();
+    let mut command = cargo(&["test", "--workspace", "--all-features", "--no-fail-fast"]);
+    command.args(extra).env(Skips::VARIABLE, &skips.path);
+    if std::env::var_os("RUST_TEST_THREADS").is_none() {
+        command.env("RUST_TEST_THREADS", THREADS);
+    }
+    println!("    {}", shown(&command));
+    let mut totals = Totals::default();
+    let good = stream(&mut command, |line| totals.read(line));
+    totals.skipped_by_themselves(skips.end());
+    totals.end(good)
+}
+
+/// Runs a command, hands each line of its standard output to `each`, and prints it.
+fn stream(command: &mut Command, mut each: impl FnMut(&str)) -> bool {
+    let watched = !std::io::stdin().is_terminal();
+    if watched {
+        own_group(command);
+    }
+    let mut child = match command.stdout(Stdio::piped()).spawn() {
+        Ok(child) => child,
+        Err(error) => {
+            println!("cargo could not be started: {error}");
+            return false;
+        }
+    };
+    let Some(out) = child.stdout.take() else { return false };
+    let (sender, lines) = mpsc::channel();
+    std::thread::spawn(move || BufReader::new(out).split(b'\n').try_for_each(|line| sender.send(line).ok()));
+
+    let ends = Instant::now() + DEADLINE;
+    loop {
+        let left = if watched { ends.saturating_duration_since(Instant::now()) } else { Duration::MAX };
+        match lines.recv_timeout(left) {
+            Ok(Ok(bytes)) => {
+                let line = String::from_utf8_lossy(&bytes);
+                println!("{line}");
+                let _ = std::io::stdout().flush();
+                each(&line);
+            }
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                println!("the tests did not end within {} minutes: killed", DEADLINE.as_secs() / 60);
+                kill(&mut child);
+                return false;
+            }
+            Ok(Err(_)) | Err(mpsc::RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    child.wait().is_ok_and(|status| status.success())
+}
+
+#[cfg(unix)]
+fn own_group(command: &mut Command) {
+    use std::os::unix::process::CommandExt as _;
+    command.process_group(0);
+}
+
+#[cfg(not(unix))]
+fn own_group(_command: &mut Command) {}
+
+/// Ends cargo and, where there are process groups, what it started.
+fn kill(child: &mut Child) {
+    if cfg!(unix) {
+        let group = format!("-{}", child.id());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// The file into which a test that cannot run here writes its name and the reason, one line each.
+struct Skips {
+    path: PathBuf,
+}
+
+impl Skips {
+    const VARIABLE: &str = "MAINSTAY_TEST_SKIPS";
+
+    fn begin() -> Self {
+        let folder = root().join("target");
+        let path = folder.join("skipped-tests.txt");
+        let _ = fs::create_dir_all(&folder).and_then(|()| fs::write(&path, ""));
+        Self { path }
+    }
+
+    fn end(self) -> u64 {
+        let text = fs::read_to_string(&self.path).unwrap_or_default();
+        for line in text.lines() {
+            println!("skipped: {line}");
+        }
+        text.lines().map(|_| 1).sum()
+    }
+}

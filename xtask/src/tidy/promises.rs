@@ -1,0 +1,107 @@
+//! A promise in the documents names the test that proves it, and that test exists.
+
+use super::tree::Tree;
+
+const BEHAVIOURS: &str = "docs/behaviours.md";
+const CONTRACT: &str = "docs/contract.md";
+/// The lines of the list that concern starting, the graph and stopping.
+const PROMISES: usize = 48;
+/// What stands in a cell whose test is not written yet.
+const OPEN: &str = "?";
+/// Whether such a cell is still allowed.
+const MAY_BE_OPEN: bool = true;
+
+/// Each numbered promise is there once, and is proved by a test or says why it does not apply.
+pub(super) fn behaviours(tree: &Tree) -> Vec<String> {
+    let Some(text) = tree.text(BEHAVIOURS) else {
+        return vec![format!("{BEHAVIOURS} is not there")];
+    };
+    let (mut found, mut seen) = (Vec::new(), Vec::new());
+    let (mut proved, mut foreign, mut open) = (0, 0, 0);
+    for (number, proof) in rows(text) {
+        seen.push(number);
+        if proof == OPEN {
+            open += 1;
+        } else if proof.starts_with("does not apply: ") {
+            foreign += 1;
+        } else if references(proof).next().is_none() {
+            found.push(format!("{BEHAVIOURS}: {number} names no test"));
+        } else {
+            proved += 1;
+        }
+    }
+    println!("         promises: {proved} proved, {foreign} that do not apply, {open} open");
+    if !seen.iter().copied().eq(1..=PROMISES) {
+        found.push(format!("{BEHAVIOURS}: the numbers are not 1 to {PROMISES}, each once, in order"));
+    }
+    if open > 0 && !MAY_BE_OPEN {
+        found.push(format!("{BEHAVIOURS}: {open} without a test"));
+    }
+    found
+}
+
+/// Each test that one of the two documents names is a function of that crate.
+pub(super) fn tests(tree: &Tree) -> Vec<String> {
+    let mut found = Vec::new();
+    for path in [BEHAVIOURS, CONTRACT] {
+        let text = tree.text(path).unwrap_or_default();
+        let (missing, there): (Vec<_>, Vec<_>) = references(text).partition(|name| !exists(tree, name));
+        println!("         tests named in {path}: {}", there.len() + missing.len());
+        found.extend(missing.iter().map(|(package, test)| format!("{path}: {package}::{test}")));
+    }
+    found
+}
+
+/// Number and proof of each row `| 12 | promise | proof |`.
+fn rows(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix('|')?.strip_suffix('|')?.split('|').map(str::trim);
+        let number = cells.next()?.parse().ok()?;
+        Some((number, cells.nth(1)?))
+    })
+}
+
+/// The tests in a text, as `` `package::test` `` with the package's name as cargo has it.
+fn references(document: &str) -> impl Iterator<Item = (&str, &str)> {
+    document.split('`').skip(1).step_by(2).filter_map(|code| {
+        let (package, name) = code.split_once("::")?;
+        let known =
+            package.starts_with("mainstay-") || ["mainstay", "edge", "examples", "xtask"].contains(&package);
+        (known && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'))
+            .then_some((package, name))
+    })
+}
+
+fn exists(tree: &Tree, (package, test): &(&str, &str)) -> bool {
+    let folder =
+        if package.starts_with("mainstay") { format!("crates/{package}/") } else { format!("{package}/") };
+    let function = format!("fn {test}(");
+    tree.ending(".rs").any(|(path, text)| path.starts_with(&folder) && text.contains(&function))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(rows: &str) -> Tree {
+        let source = "#[test]\nfn a_cycle_is_found() {}\n";
+        Tree::of(&[(BEHAVIOURS, rows), ("crates/mainstay-registry/tests/it/plan.rs", source)])
+    }
+
+    #[test]
+    fn a_test_that_does_not_exist_is_found() {
+        let tree = tree("| 1 | x | `mainstay-registry::a_cycle_is_found`, `mainstay-registry::a_typo` |\n");
+        assert_eq!(tests(&tree), [format!("{BEHAVIOURS}: mainstay-registry::a_typo")]);
+    }
+
+    #[test]
+    fn a_promise_without_a_proof_is_found() {
+        let good: String = (1..PROMISES)
+            .fold(String::new(), |text, n| text + &format!("| {n} | x | does not apply: no y |\n"));
+        assert_eq!(
+            behaviours(&tree(&format!("{good}| 48 | x | proof |\n"))),
+            [format!("{BEHAVIOURS}: 48 names no test")]
+        );
+        assert_eq!(behaviours(&tree(&good)).len(), 1);
+    }
+}
