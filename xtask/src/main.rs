@@ -10,6 +10,7 @@ mod errors;
 mod other_targets;
 mod root;
 mod steps;
+mod stream;
 mod summary;
 mod test_run;
 mod tidy;

@@ -1,14 +1,13 @@
 //! Every test of the workspace in one command, with its output passed on as it comes and its counts added up.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::root::{cargo, root};
 use crate::steps::{Board, Verdict, shown};
+use crate::stream::stream;
 use crate::summary::Totals;
 use crate::tools;
 
@@ -55,66 +54,10 @@ fn run(extra: &[String]) -> Totals {
     }
     println!("    {}", shown(&command));
     let mut totals = Totals::default();
-    let good = stream(&mut command, |line| totals.read(line));
+    let deadline = (!std::io::stdin().is_terminal()).then_some(DEADLINE);
+    let good = stream(&mut command, deadline, |line| totals.read(line));
     totals.skipped_by_themselves(skips.end());
     totals.end(good)
-}
-
-/// Runs a command, hands each line of its standard output to `each`, and prints it.
-fn stream(command: &mut Command, mut each: impl FnMut(&str)) -> bool {
-    let watched = !std::io::stdin().is_terminal();
-    if watched {
-        own_group(command);
-    }
-    let mut child = match command.stdout(Stdio::piped()).spawn() {
-        Ok(child) => child,
-        Err(error) => {
-            println!("cargo could not be started: {error}");
-            return false;
-        }
-    };
-    let Some(out) = child.stdout.take() else { return false };
-    let (sender, lines) = mpsc::channel();
-    std::thread::spawn(move || BufReader::new(out).split(b'\n').try_for_each(|line| sender.send(line).ok()));
-
-    let ends = Instant::now() + DEADLINE;
-    loop {
-        let left = if watched { ends.saturating_duration_since(Instant::now()) } else { Duration::MAX };
-        match lines.recv_timeout(left) {
-            Ok(Ok(bytes)) => {
-                let line = String::from_utf8_lossy(&bytes);
-                println!("{line}");
-                let _ = std::io::stdout().flush();
-                each(&line);
-            }
-            Err(mpsc::RecvTimeoutError::Timeout) => {
-                println!("the tests did not end within {} minutes: killed", DEADLINE.as_secs() / 60);
-                kill(&mut child);
-                return false;
-            }
-            Ok(Err(_)) | Err(mpsc::RecvTimeoutError::Disconnected) => break,
-        }
-    }
-    child.wait().is_ok_and(|status| status.success())
-}
-
-#[cfg(unix)]
-fn own_group(command: &mut Command) {
-    use std::os::unix::process::CommandExt as _;
-    command.process_group(0);
-}
-
-#[cfg(not(unix))]
-fn own_group(_command: &mut Command) {}
-
-/// Ends cargo and, where there are process groups, what it started.
-fn kill(child: &mut Child) {
-    if cfg!(unix) {
-        let group = format!("-{}", child.id());
-        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
-    }
-    let _ = child.kill();
-    let _ = child.wait();
 }
 
 /// The file into which a test that cannot run here writes its name and the reason, one line each.
