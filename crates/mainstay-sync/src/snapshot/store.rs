@@ -1,0 +1,181 @@
+//! The snapshot itself: publish on one side, load on the other.
+
+use std::fmt;
+use std::panic::Location;
+use std::sync::Arc;
+
+use super::slot::Slot;
+use super::{Changed, Loaded, Reader};
+
+/// One immutable value, atomically replaced as a whole.
+///
+/// Reading takes no lock and allocates nothing. Not `Clone`: a snapshot has an owner, and is shared by
+/// sharing the owner. See the [module](super) for patterns and limitations.
+///
+/// # Examples
+///
+/// ```
+/// use mainstay_sync::Snapshot;
+///
+/// let limit = Snapshot::new(10);
+/// assert_eq!(*limit.load(), 10);
+/// limit.publish(20);
+/// assert_eq!((*limit.load(), limit.version()), (20, 1));
+/// ```
+pub struct Snapshot<T> {
+    slot: Arc<Slot<T>>,
+}
+
+impl<T: Send + Sync + 'static> Snapshot<T> {
+    /// Makes a snapshot that holds `value`.
+    #[track_caller]
+    pub fn new(value: T) -> Self {
+        Self::from_arc(Arc::new(value))
+    }
+
+    /// Makes a snapshot that holds what the `Arc` points to; [`load_full`](Self::load_full) gives the same
+    /// allocation.
+    #[track_caller]
+    pub fn from_arc(value: Arc<T>) -> Self {
+        Self { slot: Arc::new(Slot::new(Some(value), Location::caller())) }
+    }
+
+    /// Makes a snapshot that holds nothing yet.
+    ///
+    /// The place of the call is remembered, and named when the snapshot is read while it is empty.
+    #[track_caller]
+    pub fn empty() -> Self {
+        Self { slot: Arc::new(Slot::new(None, Location::caller())) }
+    }
+
+    /// Takes the current version to read it.
+    ///
+    /// What was taken stays as it is, whatever is published meanwhile. Neither locks nor allocates.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mainstay_sync::Snapshot;
+    ///
+    /// let motto = Snapshot::new(String::from("hold fast"));
+    /// assert_eq!(motto.load().len(), 9);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// When the snapshot is empty (`MS0401`). The text names the type, the place where the snapshot was made,
+    /// the place of this call, and what to do.
+    #[inline]
+    #[track_caller]
+    pub fn load(&self) -> Loaded<T> {
+        let version = self.slot.current.load();
+        if version.value.is_none() {
+            self.slot.read_while_empty();
+        }
+        Loaded { version }
+    }
+
+    /// Takes the current version to read it, or `None` if there is no value.
+    #[inline]
+    pub fn try_load(&self) -> Option<Loaded<T>> {
+        let version = self.slot.current.load();
+        version.value.is_some().then_some(Loaded { version })
+    }
+
+    /// Takes the current value to keep it.
+    ///
+    /// Counts up and down on the value itself, which threads that do so at once feel; prefer
+    /// [`load`](Self::load) for a look.
+    ///
+    /// # Panics
+    ///
+    /// When the snapshot is empty, as [`load`](Self::load) does.
+    #[inline]
+    #[track_caller]
+    pub fn load_full(&self) -> Arc<T> {
+        match &self.slot.current.load().value {
+            Some(value) => Arc::clone(value),
+            None => self.slot.read_while_empty(),
+        }
+    }
+
+    /// Replaces the value, whole.
+    ///
+    /// Visible at once to everybody who loads from now on. Publishes are ordered, one after the other, and
+    /// each is one [`version`](Self::version). The old value is dropped here, or by whoever still reads it.
+    ///
+    /// # Panics
+    ///
+    /// When the destructor of the old value does, after the new one is visible and waiters are woken.
+    pub fn publish(&self, value: T) {
+        self.publish_arc(Arc::new(value));
+    }
+
+    /// Replaces the value by what the `Arc` points to; otherwise as [`publish`](Self::publish).
+    pub fn publish_arc(&self, value: Arc<T>) {
+        self.slot.replace(Some(value));
+    }
+
+    /// Takes the value away: the snapshot is empty again.
+    ///
+    /// A change like any other, unless it was empty already.
+    pub fn clear(&self) {
+        self.slot.replace(None);
+    }
+
+    /// Counts the visible changes since the snapshot was made: 0 at first, one more for each publish and each
+    /// clear.
+    pub fn version(&self) -> u64 {
+        self.slot.current.load().number
+    }
+
+    /// Waits for a change, and gives the version then.
+    ///
+    /// The version is looked at when this is *called*: a change between the call and the await is not missed.
+    /// Several publishes may be one wake-up, so load again to see what there is now. Any number of waits may
+    /// go on at once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mainstay_sync::Snapshot;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let limit = Snapshot::new(1);
+    /// let changed = limit.changed();
+    /// limit.publish(2);
+    /// limit.publish(3);
+    /// assert_eq!(changed.await, 2); // two changes, one wake-up
+    /// assert_eq!(*limit.load(), 3);
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future forgets the wait and changes nothing else. A new one starts from the version of
+    /// its own call, so make it before the value is read.
+    pub fn changed(&self) -> Changed<'_> {
+        Changed::new(&self.slot.changes, self.version())
+    }
+
+    /// Makes a reader for a hot loop, which keeps the value it read last.
+    pub fn reader(&self) -> Reader<T> {
+        Reader::new(Arc::clone(&self.slot))
+    }
+}
+
+/// Empty.
+impl<T: Send + Sync + 'static> Default for Snapshot<T> {
+    #[track_caller]
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Snapshot<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let current = self.slot.current.load();
+        f.debug_struct("Snapshot").field("version", &current.number).field("value", &current.value).finish()
+    }
+}
