@@ -56,6 +56,7 @@ pub struct Dependencies<S> {
 }
 
 /// One declaration.
+#[derive(Clone)]
 pub(crate) struct Need {
     pub(crate) target: TypeId,
     pub(crate) type_name: &'static str,
@@ -65,7 +66,7 @@ pub(crate) struct Need {
 }
 
 /// Fills a `Dep` with the value that was registered.
-pub(crate) type Fill = Box<dyn FnOnce(Arc<dyn Any + Send + Sync>) + Send>;
+pub(crate) type Fill = Arc<dyn Fn(Arc<dyn Any + Send + Sync>) + Send + Sync>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NeedKind {
@@ -73,6 +74,12 @@ pub(crate) enum NeedKind {
     Wants,
     RequiresDyn,
     WantsAll,
+}
+
+impl<S> Clone for Dependencies<S> {
+    fn clone(&self) -> Self {
+        Dependencies { needs: self.needs.clone(), state: PhantomData }
+    }
 }
 
 impl<S> Dependencies<S> {
@@ -148,7 +155,7 @@ impl<S> Dependencies<S> {
 
 fn fill<T: Any + Send + Sync>(dep: &Dep<T>) -> Fill {
     let slot = dep.slot();
-    Box::new(move |value| {
+    Arc::new(move |value| {
         if let Ok(value) = value.downcast::<T>() {
             Dep::fill(&slot, value);
         }

@@ -1,0 +1,226 @@
+//! User code in a cell: polled under `catch_unwind`, watched from outside, aborted without its help.
+//!
+//! Every hook, task and child is one `Cell` (what is known of it) and one `Isolated` (the future that a runtime
+//! polls). Invariants:
+//!
+//! 1. Whoever takes the work out of the cell runs it: a worker of the application's runtime, or a rescue thread.
+//! 2. A poll, a drop and the conversion of a result happen inside `catch_unwind`, in the task, and never elsewhere.
+//! 3. The user's future is dropped before the end is reported, so that what it held is released by then.
+//! 4. The end is reported exactly once, also when a runtime that shuts down drops the task.
+
+use std::borrow::Cow;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use futures::future::BoxFuture;
+use futures::task::AtomicWaker;
+use mainstay_registry::Result;
+use tracing::Span;
+
+use crate::clock::Clock;
+use crate::context::{AMBIENT, RunContext};
+use crate::exit::{Exit, panic_message};
+
+/// A future of user code with the one who is told of its end.
+pub(crate) struct Work {
+    pub(crate) future: BoxFuture<'static, Result<()>>,
+    pub(crate) done: Box<dyn Done>,
+}
+
+/// Learns, in the task itself, that it began and that it ended.
+pub(crate) trait Done: Send {
+    /// The first poll returned without an end: only tasks care.
+    fn began(&mut self) {}
+    fn ended(self: Box<Self>, exit: Exit);
+}
+
+/// What is known of one running hook, task or child, readable from every thread.
+pub(crate) struct Cell {
+    work: Mutex<Option<Work>>,
+    /// Of a task or child: what its code is given to work with.
+    context: Option<RunContext>,
+    span: Span,
+    clock: Clock,
+    born: Instant,
+    begun: AtomicBool,
+    /// Microseconds from `born` to the entry of the current poll, plus one; 0 outside of a poll.
+    polling: AtomicU64,
+    abort: AtomicBool,
+    waker: AtomicWaker,
+    note: Mutex<Option<Cow<'static, str>>>,
+}
+
+/// A look at a cell from outside.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// Its future was polled once.
+    pub(crate) begun: bool,
+    /// It has been inside one poll for so long.
+    pub(crate) polling: Option<Duration>,
+    pub(crate) note: Option<String>,
+}
+
+impl Cell {
+    pub(crate) fn new(work: Work, context: Option<RunContext>, span: Span, clock: Clock) -> Arc<Self> {
+        Arc::new(Self {
+            work: Mutex::new(Some(work)),
+            context,
+            span,
+            clock,
+            born: clock.now(),
+            begun: AtomicBool::new(false),
+            polling: AtomicU64::new(0),
+            abort: AtomicBool::new(false),
+            waker: AtomicWaker::new(),
+            note: Mutex::new(None),
+        })
+    }
+
+    /// The future to give to a runtime. The first one that is polled takes the work.
+    pub(crate) fn isolated(self: &Arc<Self>) -> Isolated {
+        Isolated { cell: Arc::clone(self), work: None }
+    }
+
+    /// Takes back what no runtime has polled yet: to run it elsewhere, or not at all.
+    pub(crate) fn take(&self) -> Option<Work> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Puts work that could not be run elsewhere back.
+    pub(crate) fn put_back(&self, work: Work) {
+        *self.work.lock().unwrap_or_else(PoisonError::into_inner) = Some(work);
+    }
+
+    /// Asks the task to drop the user's future at its next poll. Returns at once.
+    pub(crate) fn abort(&self) {
+        self.abort.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+
+    pub(crate) fn context(&self) -> Option<&RunContext> {
+        self.context.as_ref()
+    }
+
+    pub(crate) fn born(&self) -> Instant {
+        self.born
+    }
+
+    pub(crate) fn note(&self, text: Cow<'static, str>) {
+        let old = self.note.lock().unwrap_or_else(PoisonError::into_inner).replace(text);
+        drop(old);
+    }
+
+    pub(crate) fn seen(&self, now: Instant) -> Seen {
+        let polling = match self.polling.load(Ordering::Acquire) {
+            0 => None,
+            since => Some(now.saturating_duration_since(self.born + Duration::from_micros(since - 1))),
+        };
+        Seen {
+            begun: self.begun.load(Ordering::Acquire),
+            polling,
+            note: self.note.lock().unwrap_or_else(PoisonError::into_inner).as_deref().map(str::to_owned),
+        }
+    }
+
+    fn enter_poll(&self) {
+        let since = self.clock.now().saturating_duration_since(self.born).as_micros();
+        self.polling.store(u64::try_from(since).unwrap_or(u64::MAX - 1) + 1, Ordering::Release);
+    }
+
+    fn leave_poll(&self) {
+        self.polling.store(0, Ordering::Release);
+    }
+}
+
+/// The future that a runtime polls in the place of the user's.
+pub(crate) struct Isolated {
+    cell: Arc<Cell>,
+    work: Option<Work>,
+}
+
+impl Isolated {
+    /// For a rescue thread, which has taken the work already.
+    pub(crate) fn with(cell: &Arc<Cell>, work: Work) -> Self {
+        Self { cell: Arc::clone(cell), work: Some(work) }
+    }
+
+    /// Drops the user's future where its panics are caught, then reports the end.
+    fn finish(&mut self, exit: Exit) {
+        let Some(Work { future, done }) = self.work.take() else { return };
+        let cell = &self.cell;
+        let dropped = cell.span.in_scope(|| {
+            AMBIENT.sync_scope(Arc::clone(cell), || catch_unwind(AssertUnwindSafe(move || drop(future))))
+        });
+        let exit = match (dropped, exit) {
+            // A panic in the `Drop` of what was aborted is the more interesting end.
+            (Err(panic), Exit::Ok | Exit::Disabled | Exit::Aborted | Exit::RuntimeGone) => {
+                Exit::Panicked(format!("{} (in a destructor, as its future was dropped)", panic_message(panic)))
+            }
+            (Err(panic), exit) => {
+                std::mem::forget(panic);
+                exit
+            }
+            (Ok(()), exit) => exit,
+        };
+        cell.leave_poll();
+        done.ended(exit);
+    }
+}
+
+impl Future for Isolated {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        let first = !this.cell.begun.load(Ordering::Relaxed);
+        if this.work.is_none() {
+            this.work = this.cell.take();
+        }
+        let cell = Arc::clone(&this.cell);
+        // No work: it was rescued or taken back, and its end is somebody else's to report.
+        let Some(work) = &mut this.work else { return Poll::Ready(()) };
+        if first {
+            cell.begun.store(true, Ordering::Release);
+        }
+        // Registered before the flag is read: an abort after the read finds this waker.
+        cell.waker.register(cx.waker());
+        cell.enter_poll();
+        if cell.abort.load(Ordering::Acquire) {
+            this.finish(Exit::Aborted);
+            return Poll::Ready(());
+        }
+        let polled = cell.span.in_scope(|| {
+            AMBIENT.sync_scope(Arc::clone(&cell), || {
+                catch_unwind(AssertUnwindSafe(|| work.future.as_mut().poll(cx).map(Exit::of)))
+            })
+        });
+        match polled {
+            Ok(Poll::Pending) => {
+                cell.leave_poll();
+                if first {
+                    work.done.began();
+                }
+                Poll::Pending
+            }
+            Ok(Poll::Ready(exit)) => {
+                this.finish(exit);
+                Poll::Ready(())
+            }
+            Err(panic) => {
+                this.finish(Exit::Panicked(panic_message(panic)));
+                Poll::Ready(())
+            }
+        }
+    }
+}
+
+impl Drop for Isolated {
+    fn drop(&mut self) {
+        self.finish(Exit::RuntimeGone);
+    }
+}

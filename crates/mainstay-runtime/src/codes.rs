@@ -1,0 +1,150 @@
+//! The runtime's error codes, each with its page: MS02xx.
+
+mainstay_registry::codes! {
+    /// a boot hook failed
+    ///
+    /// The provider's `boot` returned an error. What was in flight beside it was cancelled, then `shutdown` was
+    /// called in reverse order for every provider whose boot was attempted, and for no other.
+    ///
+    /// The process exits with 75 (worth a retry), or with 78 if the error is `Error::Validate` (not worth one).
+    ///
+    /// What to do: read the causes below the headline; the last one is what the system said. An address in use, a
+    /// refused connection and a missing file are the usual ones.
+    MS0201 BOOT_FAILED;
+
+    /// a boot hook panicked
+    ///
+    /// The provider's `boot`, or a destructor of what it held, panicked. The panic was caught, what was booted was
+    /// rolled back, and the process exits with 1: a panic is a bug, not a condition that a retry would change.
+    ///
+    /// What to do: run it with `RUST_BACKTRACE=1`; the panic's own line with its file is printed above the report.
+    MS0202 BOOT_PANICKED;
+
+    /// a boot hook ran past its deadline
+    ///
+    /// The provider's `boot` did not return in time (30 s, or what `deadlines()` says). It was cancelled and
+    /// everything was rolled back; the process exits with 75.
+    ///
+    /// *seen* tells what it was doing: its last `note(..)`, and whether it awaited, blocked a thread (a synchronous
+    /// call in an async hook), or was starved (no thread of the runtime was free to poll it).
+    ///
+    /// What to do: give the call inside its own, shorter time-out, so that its error says what was slow; or raise
+    /// the deadline with `fn deadlines(&self) -> Deadlines { Deadlines::new().boot(..) }`.
+    MS0203 BOOT_DEADLINE;
+
+    /// the boot as a whole ran past its budget
+    ///
+    /// All boot hooks together took longer than the boot budget (60 s). Those that were still running are named.
+    /// Everything was rolled back; the process exits with 75.
+    ///
+    /// What to do: look at the critical path in the report; raise the budget with `Runtime::boot_budget`.
+    MS0204 BOOT_BUDGET;
+
+    /// a provider is not valid
+    ///
+    /// The provider's `validate` returned an error: what is there cannot serve. Every provider was asked, so every
+    /// problem is listed. The process exits with 78 (not worth a retry).
+    MS0205 VALIDATE_FAILED;
+
+    /// a validate hook panicked
+    ///
+    /// The provider's `validate` panicked. The others were asked all the same; the process exits with 1.
+    MS0206 VALIDATE_PANICKED;
+
+    /// a validate hook ran past its deadline
+    ///
+    /// `validate` is synchronous and must not do I/O; this one blocked its thread for longer than its deadline
+    /// (5 s). The others were asked all the same. The thread cannot be taken back: it ends with the process.
+    MS0207 VALIDATE_DEADLINE;
+
+    /// a runnable was not ready in time
+    ///
+    /// A runnable with `ReadyWhen::Signalled` did not call `RunContext::ready` in time (30 s), or one with
+    /// `ReadyWhen::Started` did not come back from its first poll, because it blocks its thread or no thread was
+    /// free. What requires it was not started. The process stops in good order and exits with 1.
+    MS0208 READY_DEADLINE;
+
+    /// a runnable failed
+    ///
+    /// The task, or one of the children that it spawned, returned an error. By default that ends the process in
+    /// good order, with exit code 1. `Error::recoverable` is logged instead, and the process serves on.
+    MS0209 RUN_FAILED;
+
+    /// a runnable panicked
+    ///
+    /// The task, one of its children, the synchronous part of `run`, or a destructor of what the task held,
+    /// panicked. The process stops in good order and exits with 1.
+    MS0210 RUN_PANICKED;
+
+    /// a reload was refused
+    ///
+    /// The `reload` hook returned an error. Those that require this provider were skipped. What was published
+    /// before serves on.
+    MS0211 RELOAD_REFUSED;
+
+    /// a reload hook panicked
+    ///
+    /// The `reload` hook panicked; the panic was caught and counts as a refusal.
+    MS0212 RELOAD_PANICKED;
+
+    /// a reload hook ran past its deadline
+    ///
+    /// The `reload` hook did not return in time (30 s). It was cancelled and counts as a refusal.
+    MS0213 RELOAD_DEADLINE;
+
+    /// a shutdown hook failed
+    ///
+    /// The provider's `shutdown` returned an error. The others ran all the same; the exit code does not change.
+    MS0214 SHUTDOWN_FAILED;
+
+    /// a shutdown hook panicked
+    ///
+    /// The provider's `shutdown`, or the destructor of the provider itself, panicked. The others ran all the same;
+    /// the process exits with 1.
+    MS0215 SHUTDOWN_PANICKED;
+
+    /// a shutdown hook ran past its deadline
+    ///
+    /// The provider's `shutdown` did not return in time (5 s), and was aborted. The others ran all the same.
+    MS0216 SHUTDOWN_DEADLINE;
+
+    /// the budget of the stop ran out
+    ///
+    /// Somebody was cut not at its own deadline but because the stop as a whole (25 s, of which hooks keep 5 s)
+    /// had no time left. The exit code is 124; the report lists who was cut and who had used the time.
+    MS0217 STOP_BUDGET;
+
+    /// the tokio runtime was shut down under a hook or a task
+    ///
+    /// The future was dropped by its runtime, not by mainstay: `main` returned, or the runtime was shut down, before
+    /// the future of `Runtime::run` had completed. Await it to its end.
+    MS0218 RUNTIME_GONE;
+
+    /// two providers have one name
+    ///
+    /// Names are how control, status, reload and every report tell providers apart, so the runtime refuses to start
+    /// with two of one name. Give one of them another `name()`.
+    MS0219 DUPLICATE_NAME;
+
+    /// a provider hung while it was planned
+    ///
+    /// `name`, a priority, `dependencies` or `runnables` of some provider did not return. They are called before
+    /// anything boots and must do nothing but answer.
+    MS0220 PLAN_DEADLINE;
+
+    /// a register function failed
+    ///
+    /// A function given to `register` returned an error. Nothing was started.
+    MS0221 REGISTER_FAILED;
+
+    /// a register function panicked
+    ///
+    /// A function given to `register` panicked. Nothing was started.
+    MS0222 REGISTER_PANICKED;
+
+    /// the supervisor itself was lost
+    ///
+    /// The thread or task that supervises the lifecycle ended without an outcome. That is a bug of mainstay, or the
+    /// process could not start a thread; please report it.
+    MS0223 SUPERVISOR_LOST;
+}

@@ -1,0 +1,229 @@
+//! One generation: its token, its main future, its children, and the rule that they end together.
+//!
+//! 1. A child's entry exists before its task is spawned, so that its end always finds it.
+//! 2. The generation is over when its main future and every child have ended; this is reported once.
+//! 3. Nothing of the user's is dropped under the lock.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::future::BoxFuture;
+use mainstay_registry::{Phase, Result};
+use tokio::runtime::Handle;
+use tokio::sync::{oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::{Child, RunContext};
+use crate::cell::{Cell, Done, Work};
+use crate::clock::Clock;
+use crate::event::TaskName;
+use crate::exit::Exit;
+use crate::machine::{Input, TaskId};
+
+/// The runtime, as a generation sees it: not generic over the state.
+pub(crate) trait Host: Send + Sync {
+    fn tell(self: Arc<Self>, input: Input);
+    fn handle(&self) -> &Handle;
+    fn clock(&self) -> Clock;
+    fn reopened(&self) -> watch::Receiver<u64>;
+}
+
+pub(crate) struct Generation {
+    id: TaskId,
+    name: TaskName,
+    token: CancellationToken,
+    disabled: AtomicBool,
+    reopened: AtomicU64,
+    /// `None` outside of a runtime.
+    host: Option<Arc<dyn Host>>,
+    members: Mutex<Members>,
+}
+
+#[derive(Default)]
+struct Members {
+    next: u64,
+    children: HashMap<u64, Arc<Cell>>,
+    /// How the main future ended.
+    main: Option<Exit>,
+    over: bool,
+}
+
+impl Generation {
+    pub(crate) fn new(id: TaskId, name: TaskName, host: Arc<dyn Host>) -> Arc<Self> {
+        let seen = *host.reopened().borrow();
+        Arc::new(Self {
+            id,
+            name,
+            token: CancellationToken::new(),
+            disabled: AtomicBool::new(false),
+            reopened: AtomicU64::new(seen),
+            host: Some(host),
+            members: Mutex::default(),
+        })
+    }
+
+    pub(super) fn detached() -> Arc<Self> {
+        let name = TaskName { provider: "detached", task: None, generation: 1 };
+        Arc::new(Self {
+            id: TaskId { node: usize::MAX, task: 0, generation: 1 },
+            name,
+            token: CancellationToken::new(),
+            disabled: AtomicBool::new(false),
+            reopened: AtomicU64::new(0),
+            host: None,
+            members: Mutex::default(),
+        })
+    }
+
+    pub(super) fn name(&self) -> TaskName {
+        self.name
+    }
+
+    pub(crate) fn token(&self) -> &CancellationToken {
+        &self.token
+    }
+
+    pub(super) fn ready(&self) {
+        if let Some(host) = &self.host {
+            Arc::clone(host).tell(Input::TaskReady(self.id));
+        }
+    }
+
+    pub(super) fn disable(&self) {
+        self.disabled.store(true, Ordering::Release);
+    }
+
+    pub(super) async fn reopen(&self) {
+        let Some(host) = &self.host else { return std::future::pending().await };
+        let mut reopened = host.reopened();
+        loop {
+            let count = *reopened.borrow_and_update();
+            if self.reopened.swap(count, Ordering::AcqRel) != count {
+                return;
+            }
+            if reopened.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    fn members(&self) -> MutexGuard<'_, Members> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn spawn(this: &Arc<Self>, name: Cow<'static, str>, future: BoxFuture<'static, Result<()>>) -> Child {
+        let (ended, wait) = oneshot::channel();
+        let (handle, clock) = match &this.host {
+            Some(host) => (host.handle().clone(), host.clock()),
+            None => (Handle::current(), Clock::Real),
+        };
+        let provider = this.name.provider;
+        let future = Box::pin(async move { future.await.map_err(|error| error.in_phase(Phase::Run, provider)) });
+        let span = tracing::debug_span!("child", provider, child = %name, generation = this.name.generation);
+        let context = RunContext::new(Arc::clone(this));
+        let mut members = this.members();
+        if members.over {
+            drop(members);
+            // The future is dropped here, on the thread of whoever spawned it too late.
+            return Child { ended: wait, cell: None };
+        }
+        members.next += 1;
+        let number = members.next;
+        let done = ChildDone { generation: Arc::clone(this), number, name, ended: Some(ended) };
+        let cell = Cell::new(Work { future, done: Box::new(done) }, Some(context), span, clock);
+        members.children.insert(number, Arc::clone(&cell));
+        drop(members);
+        handle.spawn(cell.isolated());
+        Child { ended: wait, cell: Some(Arc::downgrade(&cell)) }
+    }
+
+    /// Asks the task and its children to stop.
+    pub(crate) fn ask(&self) {
+        self.token.cancel();
+    }
+
+    /// Aborts the children; the main future's cell is the engine's to abort.
+    pub(crate) fn abort_children(&self) {
+        self.token.cancel();
+        let children: Vec<Arc<Cell>> = self.members().children.values().cloned().collect();
+        // Never taken out of its cell: its future is the user's, and is dropped in its own task alone.
+        for child in children {
+            child.abort();
+        }
+    }
+
+    fn main_ended(&self, exit: Exit) {
+        let exit = match exit {
+            Exit::Ok if self.disabled.load(Ordering::Acquire) => Exit::Disabled,
+            exit => exit,
+        };
+        let mut members = self.members();
+        members.over = members.children.is_empty();
+        let over = members.over;
+        members.main = Some(exit.clone());
+        drop(members);
+        // Nobody may start something new for a task that has ended.
+        self.token.cancel();
+        let input = if over { Input::TaskOver(self.id, exit) } else { Input::MainEnded(self.id, exit) };
+        if let Some(host) = &self.host {
+            Arc::clone(host).tell(input);
+        }
+    }
+
+    fn child_ended(&self, number: u64, name: &str, exit: Exit) {
+        let mut members = self.members();
+        let cell = members.children.remove(&number);
+        let main = if members.children.is_empty() && !members.over { members.main.clone() } else { None };
+        members.over |= main.is_some();
+        drop(members);
+        drop(cell);
+        let Some(host) = &self.host else { return };
+        if matches!(exit, Exit::Failed(_) | Exit::Panicked(_) | Exit::RuntimeGone) {
+            Arc::clone(host).tell(Input::ChildFailed(self.id, name.to_owned(), exit));
+        }
+        if let Some(main) = main {
+            Arc::clone(host).tell(Input::TaskOver(self.id, main));
+        }
+    }
+}
+
+/// Told of the end of a generation's main future.
+pub(crate) struct MainDone {
+    generation: Arc<Generation>,
+}
+
+impl MainDone {
+    pub(crate) fn new(generation: &Arc<Generation>) -> Self {
+        Self { generation: Arc::clone(generation) }
+    }
+}
+
+impl Done for MainDone {
+    fn began(&mut self) {
+        if let Some(host) = &self.generation.host {
+            Arc::clone(host).tell(Input::TaskBegan(self.generation.id));
+        }
+    }
+
+    fn ended(self: Box<Self>, exit: Exit) {
+        self.generation.main_ended(exit);
+    }
+}
+
+struct ChildDone {
+    generation: Arc<Generation>,
+    number: u64,
+    name: Cow<'static, str>,
+    ended: Option<oneshot::Sender<()>>,
+}
+
+impl Done for ChildDone {
+    fn ended(mut self: Box<Self>, exit: Exit) {
+        self.generation.child_ended(self.number, &self.name, exit);
+        if let Some(ended) = self.ended.take() {
+            let _ = ended.send(());
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The run context: what a task is given to live with, and what its children are tied to.
+
+mod every;
+mod generation;
+
+pub use self::every::Every;
+pub(crate) use self::generation::{Generation, Host, MainDone};
+
+use std::borrow::Cow;
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mainstay_registry::{Result, TaskFuture};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use crate::cell::Cell;
+
+tokio::task_local! {
+    /// The cell of the hook, task or child that is being polled or dropped on this thread.
+    pub(crate) static AMBIENT: Arc<Cell>;
+}
+
+/// Says what the hook or task that calls it is doing: `note("connecting 10.0.0.5")`.
+///
+/// Shown when it is late, and in the failure when it runs past its deadline. The last one counts. Outside of a hook
+/// or task it does nothing.
+pub fn note(text: impl Into<Cow<'static, str>>) {
+    let _ = AMBIENT.try_with(|cell| cell.note(text.into()));
+}
+
+/// Builds a [`TaskFuture`] whose body receives its [`RunContext`].
+///
+/// Outside of a runtime (the registry's own `run_all`) the context is one whose token never fires.
+///
+/// # Examples
+///
+/// ```
+/// use mainstay_registry::{Runnable, TaskFuture};
+/// use mainstay_runtime::task;
+///
+/// struct Ticker;
+///
+/// impl<S> Runnable<S> for Ticker {
+///     fn run(&self, _state: S) -> TaskFuture {
+///         task(|cx| async move {
+///             let mut ticks = cx.every(std::time::Duration::from_secs(1));
+///             while ticks.next().await.is_some() {
+///                 cx.note("ticking");
+///             }
+///             Ok(())
+///         })
+///     }
+/// }
+/// ```
+pub fn task<F, Fut>(body: F) -> TaskFuture
+where
+    F: FnOnce(RunContext) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<()>> + Send + 'static,
+{
+    // Asked for when it is polled: `run` may be called anywhere, the task runs inside of its cell.
+    Box::pin(async move { body(RunContext::current().unwrap_or_else(RunContext::detached)).await })
+}
+
+/// What a task is given: when to stop, how to say that it is ready, how to spawn children that end with it.
+///
+/// Cheap to clone. A clone that outlives its generation does no harm: its token is cancelled, what it spawns is
+/// dropped at once.
+#[derive(Clone)]
+pub struct RunContext {
+    generation: Arc<Generation>,
+}
+
+impl RunContext {
+    pub(crate) fn new(generation: Arc<Generation>) -> Self {
+        Self { generation }
+    }
+
+    /// The context of the task that calls this, if it is one of a runtime's.
+    pub fn current() -> Option<Self> {
+        AMBIENT.try_with(|cell| cell.context().cloned()).ok().flatten()
+    }
+
+    fn detached() -> Self {
+        Self::new(Generation::detached())
+    }
+
+    /// The provider's shown name.
+    pub fn provider(&self) -> &'static str {
+        self.generation.name().provider
+    }
+
+    /// The runnable's own name, when its provider has several.
+    pub fn name(&self) -> Option<&'static str> {
+        self.generation.name().task
+    }
+
+    /// Which start of this runnable this is, from 1.
+    pub fn generation(&self) -> u64 {
+        self.generation.name().generation
+    }
+
+    /// Fires when this task is asked to stop. It then has its stop timeout (5 s) before its provider's `shutdown`
+    /// hook is called, and a short grace after that before it is aborted.
+    pub fn shutdown_token(&self) -> &CancellationToken {
+        self.generation.token()
+    }
+
+    /// Runs the future until it completes or this task is asked to stop: `None` in the latter case.
+    ///
+    /// # Cancel safety
+    ///
+    /// When the stop wins, the future is dropped where it stands.
+    pub async fn until_shutdown<F: Future>(&self, future: F) -> Option<F::Output> {
+        self.shutdown_token().run_until_cancelled(future).await
+    }
+
+    /// Says that this task does its job now: what requires it may start. For runnables with
+    /// [`ReadyWhen::Signalled`](mainstay_registry::ReadyWhen); with the others, and the second time, nothing
+    /// happens.
+    pub fn ready(&self) {
+        self.generation.ready();
+    }
+
+    /// Says that there is nothing to do here (not configured, or another worker's): when the task then returns
+    /// `Ok`, it counts as disabled, whatever the policy.
+    pub fn disabled(&self) {
+        self.generation.disable();
+    }
+
+    /// Says what this task is doing, shown when it is late. In a child it is the child's note.
+    pub fn note(&self, text: impl Into<Cow<'static, str>>) {
+        note(text);
+    }
+
+    /// Spawns a child: tracked, named, its panics caught, ended with this generation.
+    ///
+    /// It runs on the application's runtime. A child that fails or panics fails its generation;
+    /// `Error::recoverable` is logged instead. When the task's main future ends, its children are asked to stop
+    /// (the token fires), waited for until the stop timeout, then aborted and named. After the generation has ended
+    /// the future is dropped at once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use mainstay_runtime::{RunContext, task};
+    /// # fn accept() -> mainstay_registry::TaskFuture {
+    /// task(|cx| async move {
+    ///     let flusher = cx.clone();
+    ///     cx.spawn("flusher", async move {
+    ///         flusher.shutdown_token().cancelled().await;
+    ///         Ok(())
+    ///     });
+    ///     cx.shutdown_token().cancelled().await;
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
+    pub fn spawn<F>(&self, name: impl Into<Cow<'static, str>>, future: F) -> Child
+    where
+        F: Future<Output = Result<()>> + Send + 'static,
+    {
+        Generation::spawn(&self.generation, name.into(), Box::pin(future))
+    }
+
+    /// Ticks at once and then every `period`, until this task is asked to stop. Ticks that were missed are skipped,
+    /// so work done between two calls of `next` never overlaps.
+    ///
+    /// # Panics
+    ///
+    /// When `period` is zero.
+    pub fn every(&self, period: Duration) -> Every {
+        Every::new(period, self.shutdown_token().clone())
+    }
+
+    /// Completes at the next SIGUSR1 (or [`Control::reopen`](crate::Control::reopen)): close and open log files
+    /// again. One that arrived since the last call counts; several are one.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: what arrives while nobody waits is seen by the next call.
+    pub async fn reopen(&self) {
+        self.generation.reopen().await;
+    }
+}
+
+impl fmt::Debug for RunContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RunContext").field(&self.generation.name()).finish()
+    }
+}
+
+/// A child that was spawned. Dropping this changes nothing: the child belongs to its generation.
+#[derive(Debug)]
+pub struct Child {
+    ended: oneshot::Receiver<()>,
+    cell: Option<std::sync::Weak<Cell>>,
+}
+
+impl Child {
+    /// Waits until the child has ended, however it did. What failed was reported to the runtime.
+    pub async fn join(self) {
+        let _ = self.ended.await;
+    }
+
+    /// Ends the child at its next await, by dropping its future. Returns at once.
+    pub fn abort(&self) {
+        if let Some(cell) = self.cell.as_ref().and_then(std::sync::Weak::upgrade) {
+            cell.abort();
+        }
+    }
+}

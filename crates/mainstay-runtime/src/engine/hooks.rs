@@ -1,0 +1,145 @@
+//! Turns a decision of the machine into a task that calls the user's code.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, PoisonError};
+
+use futures::future::BoxFuture;
+use mainstay_registry::{Phase, Provider, Result};
+
+use super::nodes::Running;
+use super::slot::cancel;
+use super::{Engine, Slot};
+use crate::cell::{Cell, Done, Work};
+use crate::context::{Generation, Host, MainDone, RunContext};
+use crate::exit::{Exit, panic_message};
+use crate::machine::{HookId, HookKind, Input, TaskId};
+
+impl<S: Clone + Send + Sync + 'static> Engine<S> {
+    fn state(&self) -> Option<Arc<S>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn spawn_hook(self: &Arc<Self>, id: HookId) {
+        let name = self.node(id.node).map_or("", |node| node.name);
+        let Some(future) = self.hook_future(id) else {
+            self.feed(Input::HookEnded(id, Exit::NeverBegan));
+            return;
+        };
+        let phase = id.kind.phase();
+        let span = tracing::debug_span!("hook", provider = name, phase = phase.as_str());
+        let done = HookDone { engine: Arc::clone(self), id };
+        let cell = Cell::new(Work { future, done: Box::new(done) }, None, span, self.clock);
+        if self.slot(id).put(id.serial, &cell) {
+            self.handle.spawn(cell.isolated());
+        } else {
+            cancel(&cell);
+        }
+    }
+
+    /// The hook's future. Nothing of the user's runs before its first poll: the call itself is in the future.
+    fn hook_future(self: &Arc<Self>, id: HookId) -> Option<BoxFuture<'static, Result<()>>> {
+        let state = self.state()?;
+        let provider = || self.node(id.node).and_then(|node| Some((node.provider()?, node.name)));
+        Some(match id.kind {
+            HookKind::Boot => {
+                let (provider, name) = provider()?;
+                Box::pin(async move { provider.boot(&state).await.map_err(|e| e.in_phase(Phase::Boot, name)) })
+            }
+            HookKind::Shutdown => {
+                let (provider, name) = provider()?;
+                Box::pin(
+                    async move { provider.shutdown(&state).await.map_err(|e| e.in_phase(Phase::Shutdown, name)) },
+                )
+            }
+            HookKind::Reload => {
+                let (provider, name) = provider()?;
+                Box::pin(async move {
+                    match provider.as_reloadable() {
+                        Some(hook) => hook.reload(&state).await.map_err(|e| e.in_phase(Phase::Reload, name)),
+                        None => Ok(()),
+                    }
+                })
+            }
+            HookKind::ReloadState => (self.state_reload?)(state),
+            HookKind::Validate => {
+                let engine = Arc::clone(self);
+                Box::pin(async move {
+                    engine.validate_all(id, &state);
+                    Ok(())
+                })
+            }
+        })
+    }
+
+    /// The walk of the validation: one provider after the other, each isolated, until the machine says that it is
+    /// over, or that this walk was left behind.
+    fn validate_all(self: &Arc<Self>, id: HookId, state: &S) {
+        let mut last = None;
+        while let Some(index) = self.walk(id, last.take()) {
+            let exit = match self.node(index).and_then(|node| Some((node.provider()?, node.name))) {
+                Some((provider, name)) => validate(&*provider, state, name),
+                None => Exit::Ok,
+            };
+            last = Some((index, exit));
+        }
+    }
+
+    pub(super) fn start_task(self: &Arc<Self>, id: TaskId) {
+        let (Some(node), Some(state)) = (self.node(id.node), self.state()) else { return };
+        let Some(provider) = node.provider() else { return };
+        let name = self.machine().task_name(id);
+        let host: Arc<dyn Host> = Arc::<Self>::clone(self);
+        let generation = Generation::new(id, name, host);
+        let index = id.task;
+        let future: BoxFuture<'static, Result<()>> = Box::pin(async move {
+            // The call, the clone and their destructors are the user's: here they are inside of the cell.
+            let task = {
+                let own = S::clone(&state);
+                drop(state);
+                let mut runnables = provider.runnables();
+                let task = if index < runnables.len() { Some(runnables.swap_remove(index).runnable.run(own)) } else { None };
+                drop(runnables);
+                drop(provider);
+                task
+            };
+            let result = match task {
+                Some(task) => task.await,
+                None => Ok(()),
+            };
+            result.map_err(|error| error.in_phase(Phase::Run, name.provider))
+        });
+        let span = tracing::debug_span!("provider", provider = name.provider, generation = id.generation);
+        let done = Box::new(MainDone::new(&generation));
+        let context = RunContext::new(Arc::clone(&generation));
+        let cell = Cell::new(Work { future, done }, Some(context), span, self.clock);
+        let running = Arc::new(Running { generation, slot: Slot::default() });
+        running.slot.put(id.generation, &cell);
+        node.tasks[id.task].set(Some(running));
+        self.handle.spawn(cell.isolated());
+    }
+
+    pub(super) fn with_task(&self, id: TaskId, f: impl FnOnce(&Running)) {
+        if let Some(task) = self.node(id.node).and_then(|node| node.tasks.get(id.task)?.current()) {
+            f(&task);
+        }
+    }
+}
+
+fn validate<S: 'static>(provider: &dyn Provider<S>, state: &S, name: &'static str) -> Exit {
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        Exit::of(provider.validate(state).map_err(|error| error.in_phase(Phase::Validate, name)))
+    }));
+    result.unwrap_or_else(|panic| Exit::Panicked(panic_message(panic)))
+}
+
+struct HookDone<S> {
+    engine: Arc<Engine<S>>,
+    id: HookId,
+}
+
+impl<S: Clone + Send + Sync + 'static> Done for HookDone<S> {
+    fn ended(self: Box<Self>, exit: Exit) {
+        self.engine.slot(self.id).clear(self.id.serial);
+        self.engine.feed(Input::HookEnded(self.id, exit));
+    }
+}

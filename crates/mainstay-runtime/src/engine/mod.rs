@@ -1,0 +1,254 @@
+//! The engine: carries out what the machine decides, from whichever thread fed it.
+
+mod hooks;
+mod nodes;
+mod rescue;
+mod slot;
+
+pub(crate) use self::nodes::Node;
+pub(crate) use self::rescue::rescue;
+pub(crate) use self::slot::Slot;
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use futures::future::BoxFuture;
+use mainstay_registry::{Registry, Result};
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::cell::Seen;
+use crate::clock::Clock;
+use crate::context::Host;
+use crate::event::{Busy, EventKind, Sink};
+use crate::exit::Exit;
+use crate::machine::{Action, HookId, HookKind, Input, Look, Machine, TaskId, describe};
+
+/// Calls the state's own reload, when the runtime was told to.
+pub(crate) type StateReload<S> = fn(Arc<S>) -> BoxFuture<'static, Result<()>>;
+
+pub(crate) struct Engine<S> {
+    machine: Mutex<Machine>,
+    pub(crate) nodes: OnceLock<Vec<Node<S>>>,
+    /// Given up at the end, in a task.
+    pub(crate) state: Mutex<Option<Arc<S>>>,
+    pub(crate) registry: Mutex<Option<Arc<Registry<S>>>>,
+    pub(crate) state_reload: Option<StateReload<S>>,
+    walk: Slot,
+    step0: Slot,
+    pub(crate) handle: Handle,
+    pub(crate) clock: Clock,
+    pub(crate) sink: Sink,
+    pub(crate) wake: Notify,
+    reopen: watch::Sender<u64>,
+    pub(crate) ready: Mutex<Option<oneshot::Sender<()>>>,
+    pub(crate) stop_token: Option<CancellationToken>,
+    /// Hooks that no worker polls may be run on threads of their own.
+    pub(crate) rescues: bool,
+}
+
+pub(crate) struct EngineParts<S> {
+    pub(crate) machine: Machine,
+    pub(crate) state: S,
+    pub(crate) registry: Arc<Registry<S>>,
+    pub(crate) state_reload: Option<StateReload<S>>,
+    pub(crate) handle: Handle,
+    pub(crate) clock: Clock,
+    pub(crate) sink: Sink,
+    pub(crate) ready: Option<oneshot::Sender<()>>,
+    pub(crate) stop_token: Option<CancellationToken>,
+    pub(crate) rescues: bool,
+}
+
+impl<S: Clone + Send + Sync + 'static> Engine<S> {
+    pub(crate) fn new(parts: EngineParts<S>) -> Arc<Self> {
+        Arc::new(Self {
+            machine: Mutex::new(parts.machine),
+            nodes: OnceLock::new(),
+            state: Mutex::new(Some(Arc::new(parts.state))),
+            registry: Mutex::new(Some(parts.registry)),
+            state_reload: parts.state_reload,
+            walk: Slot::default(),
+            step0: Slot::default(),
+            handle: parts.handle,
+            clock: parts.clock,
+            sink: parts.sink,
+            wake: Notify::new(),
+            reopen: watch::Sender::new(0),
+            ready: Mutex::new(parts.ready),
+            stop_token: parts.stop_token,
+            rescues: parts.rescues,
+        })
+    }
+
+    /// The machine. No code of the user's runs under this lock.
+    pub(crate) fn machine(&self) -> MutexGuard<'_, Machine> {
+        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the machine, and carries out what it decides.
+    pub(crate) fn feed(self: &Arc<Self>, input: Input) {
+        let now = self.clock.now();
+        let actions = {
+            let mut machine = self.machine();
+            machine.on(input, now, &**self);
+            machine.actions()
+        };
+        self.act(actions);
+    }
+
+    /// Begins a phase.
+    pub(crate) fn begin(self: &Arc<Self>, phase: impl FnOnce(&mut Machine, std::time::Instant)) {
+        let now = self.clock.now();
+        let actions = {
+            let mut machine = self.machine();
+            phase(&mut machine, now);
+            machine.actions()
+        };
+        self.act(actions);
+    }
+
+    pub(crate) fn act(self: &Arc<Self>, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::SpawnHook(id) => self.spawn_hook(id),
+                Action::AbortHook(id) => self.slot(id).abort(id.serial),
+                Action::StartTask(id) => self.start_task(id),
+                Action::AskTask(id) => self.with_task(id, |task| task.generation.ask()),
+                Action::AbortTask(id) => self.with_task(id, |task| {
+                    task.generation.abort_children();
+                    task.slot.abort(id.generation);
+                }),
+                Action::Reopen => self.reopen.send_modify(|count| *count += 1),
+                Action::Ready => {
+                    let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner).take();
+                    if let Some(ready) = ready {
+                        let _ = ready.send(());
+                    }
+                }
+                Action::StopBegan => {
+                    if let Some(token) = &self.stop_token {
+                        token.cancel();
+                    }
+                }
+                Action::Emit(kind) => self.sink.emit(self.clock.now(), kind),
+                Action::Late => self.say_late(),
+                Action::Wake => self.wake.notify_one(),
+            }
+        }
+    }
+
+    /// The walking task of the validation asks for its next provider.
+    pub(crate) fn walk(self: &Arc<Self>, id: HookId, last: Option<(usize, Exit)>) -> Option<usize> {
+        let now = self.clock.now();
+        let (next, actions) = {
+            let mut machine = self.machine();
+            (machine.walk(id, last, now), machine.actions())
+        };
+        self.act(actions);
+        next
+    }
+
+    pub(crate) fn node(&self, node: usize) -> Option<&Node<S>> {
+        self.nodes.get()?.get(node)
+    }
+
+    pub(crate) fn slot(&self, id: HookId) -> &Slot {
+        let node = self.node(id.node);
+        match (id.kind, node) {
+            (HookKind::Boot, Some(node)) => &node.boot,
+            (HookKind::Reload, Some(node)) => &node.reload,
+            (HookKind::Shutdown, Some(node)) => &node.shutdown,
+            (HookKind::ReloadState, _) => &self.step0,
+            _ => &self.walk,
+        }
+    }
+
+    pub(crate) fn registry(&self) -> Option<Arc<Registry<S>>> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Runs every hook that nobody has polled yet on a thread of its own, now.
+    pub(crate) fn rescue_now(self: &Arc<Self>) {
+        if self.rescues {
+            let hooks = self.machine().running_hooks();
+            for id in hooks {
+                if let Some(cell) = self.slot(id).unpolled(self.clock.now()) {
+                    rescue(&cell);
+                }
+            }
+        }
+    }
+
+    /// Takes hooks that nobody has polled for a while out of their tasks and runs them elsewhere.
+    pub(crate) fn rescue_the_starved(self: &Arc<Self>) {
+        if !self.rescues {
+            return;
+        }
+        let hooks = self.machine().running_hooks();
+        let now = self.clock.now();
+        for id in hooks {
+            if let Some(cell) = self.slot(id).starved(now) {
+                if rescue(&cell) {
+                    let provider = self.node(id.node).map_or("validate", |node| node.name);
+                    self.sink.emit(now, EventKind::Rescued { provider, phase: id.kind.phase() });
+                }
+            }
+        }
+    }
+
+    fn say_late(self: &Arc<Self>) {
+        let now = self.clock.now();
+        let (phase, standing) = {
+            let machine = self.machine();
+            (machine.phase(), machine.standing(now))
+        };
+        let hooks = standing.hooks.into_iter().map(|(id, name, since)| Busy {
+            name: name.to_owned(),
+            phase: id.kind.phase(),
+            since,
+            seen: describe(&self.hook(id)),
+        });
+        let tasks = standing.tasks.into_iter().map(|(id, name, since)| Busy {
+            name,
+            phase: mainstay_registry::Phase::Run,
+            since,
+            seen: describe(&self.task(id)),
+        });
+        let running = hooks.chain(tasks).collect();
+        self.sink.emit(
+            now,
+            EventKind::Late { phase, elapsed: standing.elapsed, running, waiting: standing.waiting },
+        );
+    }
+}
+
+impl<S: Clone + Send + Sync + 'static> Look for Engine<S> {
+    fn hook(&self, id: HookId) -> Seen {
+        self.slot(id).seen(id.serial, self.clock.now())
+    }
+
+    fn task(&self, id: TaskId) -> Seen {
+        let mut seen = Seen::default();
+        self.with_task(id, |task| seen = task.slot.seen(id.generation, self.clock.now()));
+        seen
+    }
+}
+
+impl<S: Clone + Send + Sync + 'static> Host for Engine<S> {
+    fn tell(self: Arc<Self>, input: Input) {
+        self.feed(input);
+    }
+
+    fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    fn reopened(&self) -> watch::Receiver<u64> {
+        self.reopen.subscribe()
+    }
+}

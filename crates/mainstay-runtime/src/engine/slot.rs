@@ -1,0 +1,97 @@
+//! A slot: the running hook or task of one kind, found by its serial.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::cell::{Cell, Seen, Work};
+use crate::exit::Exit;
+
+/// A hook that was not polled for so long is run on a thread of its own.
+const STARVED: Duration = Duration::from_millis(50);
+
+#[derive(Default)]
+pub(crate) struct Slot(Mutex<Held>);
+
+#[derive(Default)]
+enum Held {
+    #[default]
+    Nothing,
+    /// Aborted before it was put in: two threads carry actions out beside each other.
+    Aborted(u64),
+    Running(u64, Arc<Cell>),
+}
+
+impl Slot {
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a cell in. False: it was aborted already, and must not be spawned.
+    pub(crate) fn put(&self, serial: u64, cell: &Arc<Cell>) -> bool {
+        let mut held = self.held();
+        if matches!(*held, Held::Aborted(aborted) if aborted == serial) {
+            return false;
+        }
+        let old = std::mem::replace(&mut *held, Held::Running(serial, Arc::clone(cell)));
+        drop(held);
+        // A hook that still blocks its thread may have been here: its cell goes with its task.
+        drop(old);
+        true
+    }
+
+    pub(crate) fn clear(&self, serial: u64) {
+        let mut held = self.held();
+        if matches!(*held, Held::Running(running, _) if running == serial) {
+            let old = std::mem::take(&mut *held);
+            drop(held);
+            drop(old);
+        }
+    }
+
+    /// Aborts it. What was never polled ends here and now: its future is ours, and holds nothing of the user's but
+    /// references that others hold as well.
+    pub(crate) fn abort(&self, serial: u64) {
+        let cell = {
+            let mut held = self.held();
+            match &*held {
+                Held::Running(running, cell) if *running == serial => Arc::clone(cell),
+                _ => {
+                    *held = Held::Aborted(serial);
+                    return;
+                }
+            }
+        };
+        cancel(&cell);
+    }
+
+    pub(crate) fn seen(&self, serial: u64, now: Instant) -> Seen {
+        match &*self.held() {
+            Held::Running(running, cell) if *running == serial => cell.seen(now),
+            // Over, or not yet put in: nothing to complain of.
+            _ => Seen { begun: true, ..Seen::default() },
+        }
+    }
+
+    /// The cell, if nobody has polled it yet.
+    pub(crate) fn unpolled(&self, now: Instant) -> Option<Arc<Cell>> {
+        match &*self.held() {
+            Held::Running(_, cell) if !cell.seen(now).begun => Some(Arc::clone(cell)),
+            _ => None,
+        }
+    }
+
+    /// The cell, if nobody has polled it for a while.
+    pub(crate) fn starved(&self, now: Instant) -> Option<Arc<Cell>> {
+        self.unpolled(now).filter(|cell| now.saturating_duration_since(cell.born()) >= STARVED)
+    }
+}
+
+/// Ends what was never polled; asks what was to end at its next poll.
+pub(crate) fn cancel(cell: &Arc<Cell>) {
+    if let Some(Work { future, done }) = cell.take() {
+        drop(future);
+        done.ended(Exit::NeverBegan);
+    } else {
+        cell.abort();
+    }
+}

@@ -1,0 +1,231 @@
+//! Events: everything that happens in a lifecycle, as one closed set of typed facts.
+
+mod log;
+mod sink;
+
+pub(crate) use self::sink::Sink;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mainstay_registry::Phase;
+
+use crate::outcome::{Failure, Forced, StopCause};
+use crate::signals::Signal;
+
+/// A fact, and when it happened.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Event {
+    /// On the machine's monotonic clock.
+    pub at: Instant,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What happened. Names of providers are the shown names of the plan.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// The plan is made and the registry sealed.
+    Planned {
+        /// How many providers it has.
+        providers: usize,
+        /// What it warns of, as text.
+        warnings: Vec<String>,
+    },
+    /// A boot hook was started.
+    Booting {
+        /// Whose.
+        provider: &'static str,
+    },
+    /// A boot hook returned `Ok`.
+    Booted {
+        /// Whose.
+        provider: &'static str,
+        /// How long it took.
+        took: Duration,
+    },
+    /// Every boot hook has returned `Ok`.
+    BootFinished {
+        /// How many providers.
+        providers: usize,
+        /// From the first hook to the last.
+        took: Duration,
+        /// The chain of hooks that decided how long it took, first to last, each with its own time.
+        critical_path: Vec<(&'static str, Duration)>,
+    },
+    /// A task was started.
+    TaskStarted {
+        /// Whose, which, and which start of it.
+        task: TaskName,
+    },
+    /// A task does its job now.
+    TaskReady {
+        /// Which.
+        task: TaskName,
+    },
+    /// A task ended without a failure.
+    TaskEnded {
+        /// Which.
+        task: TaskName,
+        /// It said that it has nothing to do here.
+        disabled: bool,
+    },
+    /// A task or child failed with `Error::Recoverable`: logged, and the process serves on.
+    Recoverable(Failure),
+    /// Everything is booted, valid, started and ready.
+    Ready {
+        /// From the start of the boot.
+        took: Duration,
+    },
+    /// A failure.
+    Failed(Failure),
+    /// A phase takes long: who is running, and who waits for whom.
+    Late {
+        /// Which phase.
+        phase: Phase,
+        /// Since when.
+        elapsed: Duration,
+        /// What runs.
+        running: Vec<Busy>,
+        /// Who waits, and for whom.
+        waiting: Vec<(&'static str, Vec<&'static str>)>,
+    },
+    /// A hook that no worker polled was taken out of its task and runs on a thread of its own.
+    Rescued {
+        /// Whose.
+        provider: &'static str,
+        /// Which hook.
+        phase: Phase,
+    },
+    /// A reload began.
+    Reloading,
+    /// A reload ended.
+    Reloaded(Arc<ReloadReport>),
+    /// A reload was given up, because the process stops.
+    ReloadAborted,
+    /// Log files are to be reopened.
+    Reopening,
+    /// A signal that cannot be followed in this phase.
+    SignalRefused {
+        /// Which.
+        signal: Signal,
+        /// The phase that refuses it.
+        phase: Phase,
+    },
+    /// The end was asked for, or became necessary.
+    StopRequested {
+        /// By what.
+        cause: StopCause,
+    },
+    /// Not ready any more, but serving on, so that balancers learn of it before the listeners close.
+    LameDuck {
+        /// For so long.
+        delay: Duration,
+    },
+    /// What was booted is being shut down, because the boot did not finish.
+    RollingBack,
+    /// A provider is being stopped.
+    Stopping {
+        /// Which.
+        provider: &'static str,
+    },
+    /// A provider is gone.
+    Stopped {
+        /// Which.
+        provider: &'static str,
+        /// How long it took.
+        took: Duration,
+    },
+    /// Something was not waited for any longer.
+    Forced(Forced),
+    /// A second signal: nothing is waited for any more.
+    ForcedExit {
+        /// Which.
+        signal: Signal,
+    },
+    /// The stop, or the rollback, is over.
+    Finished {
+        /// The process' exit code.
+        exit_code: u8,
+        /// How long the stop took.
+        took: Duration,
+    },
+    /// The reader was too slow: so many events before this one were dropped.
+    Lost {
+        /// How many.
+        events: u64,
+    },
+}
+
+/// A task by its names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct TaskName {
+    /// The provider.
+    pub provider: &'static str,
+    /// The runnable inside it, when it has several.
+    pub task: Option<&'static str>,
+    /// Which start of it, from 1.
+    pub generation: u64,
+}
+
+impl std::fmt::Display for TaskName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.provider)?;
+        if let Some(task) = self.task {
+            write!(f, "/{task}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Somebody who is running while a phase is late.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Busy {
+    /// The provider, with the runnable inside it if it has a name.
+    pub name: String,
+    /// What of it runs.
+    pub phase: Phase,
+    /// Since when.
+    pub since: Duration,
+    /// The last note, and whether it blocks a thread or is starved of one.
+    pub seen: Option<String>,
+}
+
+/// What a reload did, provider by provider, in the order in which they were asked.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ReloadReport {
+    /// From its first hook to its last.
+    pub took: Duration,
+    /// Who was asked, and what came of it.
+    pub entries: Vec<(&'static str, ReloadResult)>,
+}
+
+impl ReloadReport {
+    /// True when nobody refused.
+    pub fn is_ok(&self) -> bool {
+        self.entries.iter().all(|(_, result)| matches!(result, ReloadResult::Reloaded { .. }))
+    }
+}
+
+/// What came of one provider's reload.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum ReloadResult {
+    /// Its hook returned `Ok`.
+    Reloaded {
+        /// How long it took.
+        took: Duration,
+    },
+    /// Its hook failed, panicked or ran past its deadline.
+    Refused(Failure),
+    /// It was not asked, because one that it requires refused.
+    Skipped {
+        /// Which one.
+        because: &'static str,
+    },
+}

@@ -1,0 +1,124 @@
+//! Where events go: a bounded queue to a writer thread, so that no reader can hold the supervisor.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::{Duration, Instant};
+
+use super::{Event, EventKind, log};
+use crate::exit::panic_message;
+
+/// A reader that a program has given.
+pub(crate) type Reader = Box<dyn FnMut(&Event) + Send>;
+
+/// How many events may wait for their readers.
+const QUEUE: usize = 4096;
+
+/// Accepts events from every thread, never waits, and counts what it has to drop.
+#[derive(Clone)]
+pub(crate) struct Sink(Arc<Inner>);
+
+enum Inner {
+    /// To the writer thread.
+    Queue { sender: mpsc::SyncSender<Message>, lost: AtomicU64 },
+    /// To the readers at once, in the task that emits: for the inline supervisor. A reader may cause further events
+    /// (it may call control): these wait in the queue until it returns.
+    Direct { queue: Mutex<VecDeque<Event>>, readers: Mutex<Vec<Reader>> },
+}
+
+enum Message {
+    Event(Event),
+    Flush(mpsc::SyncSender<()>),
+}
+
+impl Sink {
+    /// Starts the writer thread. It ends with the last sink.
+    ///
+    /// It speaks to the subscriber that is current where this is called, the thread-local one of a test included.
+    pub(crate) fn threaded(mut readers: Vec<Reader>) -> std::io::Result<Self> {
+        let (sender, receiver) = mpsc::sync_channel(QUEUE);
+        let inner = Arc::new(Inner::Queue { sender, lost: AtomicU64::new(0) });
+        let weak = Arc::downgrade(&inner);
+        let dispatch = tracing::dispatcher::get_default(Clone::clone);
+        std::thread::Builder::new().name("mainstay-events".to_owned()).spawn(move || {
+            tracing::dispatcher::with_default(&dispatch, || {
+                while let Ok(message) = receiver.recv() {
+                    match message {
+                        Message::Event(event) => {
+                            let lost = weak.upgrade().map_or(0, |inner| inner.take_lost());
+                            if lost > 0 {
+                                deliver(
+                                    &mut readers,
+                                    &Event { at: event.at, kind: EventKind::Lost { events: lost } },
+                                );
+                            }
+                            deliver(&mut readers, &event);
+                        }
+                        Message::Flush(done) => {
+                            let _ = done.try_send(());
+                        }
+                    }
+                }
+            });
+        })?;
+        Ok(Self(inner))
+    }
+
+    pub(crate) fn direct(readers: Vec<Reader>) -> Self {
+        Self(Arc::new(Inner::Direct { queue: Mutex::default(), readers: Mutex::new(readers) }))
+    }
+
+    pub(crate) fn emit(&self, at: Instant, kind: EventKind) {
+        let event = Event { at, kind };
+        match &*self.0 {
+            Inner::Queue { sender, lost } => {
+                if sender.try_send(Message::Event(event)).is_err() {
+                    lost.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            Inner::Direct { queue, readers } => {
+                queue.lock().unwrap_or_else(PoisonError::into_inner).push_back(event);
+                let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                // Who finds the readers busy leaves the event to the one who has them.
+                let Ok(mut readers) = readers.try_lock() else { return };
+                while let Some(event) = next() {
+                    deliver(&mut readers, &event);
+                }
+            }
+        }
+    }
+
+    /// Waits until everything emitted so far was read, but not longer than `patience`.
+    pub(crate) fn flush(&self, patience: Duration) {
+        if let Inner::Queue { sender, .. } = &*self.0 {
+            let (done, wait) = mpsc::sync_channel(1);
+            if sender.try_send(Message::Flush(done)).is_ok() {
+                let _ = wait.recv_timeout(patience);
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn take_lost(&self) -> u64 {
+        match self {
+            Self::Queue { lost, .. } => lost.swap(0, Ordering::Relaxed),
+            Self::Direct { .. } => 0,
+        }
+    }
+}
+
+/// Prints the line, then calls the program's readers. A reader that panics is not called again.
+fn deliver(readers: &mut Vec<Reader>, event: &Event) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| log::log(event))) {
+        std::mem::forget(panic);
+    }
+    readers.retain_mut(|reader| match catch_unwind(AssertUnwindSafe(|| reader(event))) {
+        Ok(()) => true,
+        Err(panic) => {
+            tracing::error!("a reader of events panicked and is not called again: {}", panic_message(panic));
+            false
+        }
+    });
+}

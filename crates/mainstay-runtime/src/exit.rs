@@ -1,0 +1,123 @@
+//! How a hook or a task ended, as plain data: no value of the user's crosses to the supervisor.
+
+use std::any::Any;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use mainstay_registry::Error;
+
+/// The end of one hook, task or child.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Ok,
+    /// The task said that it has nothing to do here, whatever the policy.
+    Disabled,
+    Failed(Cause),
+    Panicked(String),
+    /// Ended at our request, by dropping its future.
+    Aborted,
+    /// Its future was dropped by the runtime it ran on, not by us.
+    RuntimeGone,
+    /// Taken back before its future was polled: it never began.
+    NeverBegan,
+}
+
+impl Exit {
+    /// The exit of a future's result; the error is turned into text here, in the task that made it.
+    pub(crate) fn of(result: Result<(), Error>) -> Self {
+        match result {
+            Ok(()) => Self::Ok,
+            Err(error) => Self::Failed(Cause::of(error)),
+        }
+    }
+}
+
+/// Which variant of the registry's error a failure was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CauseKind {
+    /// `Error::Boot`: worth a retry.
+    Boot,
+    /// `Error::Validate`: not worth a retry.
+    Validate,
+    /// `Error::Reload`.
+    Reload,
+    /// `Error::Run`.
+    Run,
+    /// `Error::Recoverable`: the process survives without it.
+    Recoverable,
+    /// `Error::Other`.
+    Other,
+}
+
+/// An error as text: what it said, and what its sources said, outermost first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cause {
+    kind: CauseKind,
+    chain: Vec<String>,
+}
+
+impl Cause {
+    /// Which variant the error was, after the phase has wrapped it.
+    pub fn kind(&self) -> CauseKind {
+        self.kind
+    }
+
+    /// The error's own text without the provider and the phase, then its sources', outermost first. Never empty.
+    pub fn chain(&self) -> &[String] {
+        &self.chain
+    }
+
+
+    /// Reads the error's texts and drops it. `Display`, `source` and `Drop` are user code and may panic.
+    pub(crate) fn of(error: Error) -> Self {
+        let kind = match &error {
+            Error::Boot { .. } => CauseKind::Boot,
+            Error::Validate { .. } => CauseKind::Validate,
+            Error::Reload { .. } => CauseKind::Reload,
+            Error::Run { .. } => CauseKind::Run,
+            Error::Recoverable { .. } => CauseKind::Recoverable,
+            Error::Other(_) => CauseKind::Other,
+        };
+        let chain = catch_unwind(AssertUnwindSafe(move || {
+            let (Error::Boot { source, .. }
+            | Error::Validate { source, .. }
+            | Error::Reload { source, .. }
+            | Error::Run { source, .. }
+            | Error::Recoverable { source, .. }
+            | Error::Other(source)) = error;
+            let mut chain = vec![source.to_string()];
+            let mut next = source.source();
+            while let Some(error) = next {
+                let text = error.to_string();
+                // Many errors print their source themselves: a line that says nothing new is left out.
+                if !chain.last().is_some_and(|said| said.ends_with(&text)) {
+                    chain.push(text);
+                }
+                next = error.source();
+            }
+            chain
+        }))
+        .unwrap_or_else(|panic| vec![format!("an error whose own text panicked: {}", panic_message(panic))]);
+        Self { kind, chain }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.chain[0])
+    }
+}
+
+/// The text of a panic. The payload is forgotten, because its `Drop` may panic in its turn.
+pub(crate) fn panic_message(payload: Box<dyn Any + Send>) -> String {
+    let message = if let Some(text) = payload.downcast_ref::<&'static str>() {
+        (*text).to_owned()
+    } else if let Some(text) = payload.downcast_ref::<String>() {
+        text.clone()
+    } else {
+        "a panic with a payload that is not text".to_owned()
+    };
+    std::mem::forget(payload);
+    message
+}

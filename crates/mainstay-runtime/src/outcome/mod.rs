@@ -1,0 +1,298 @@
+//! How a run ended: what ended it, every failure with its cause first, what was forced, and the exit code.
+
+mod failure;
+mod report;
+
+pub use self::failure::{Failure, Problem};
+pub(crate) use self::report::print_bounded;
+
+use std::fmt;
+use std::process::{ExitCode, Termination};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::signals::Signal;
+
+/// What ended a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StopCause {
+    /// An operator's signal.
+    Signal(Signal),
+    /// [`Control::shutdown`](crate::Control::shutdown), with its reason.
+    Requested(String),
+    /// The future given to [`Runtime::shutdown_on`](crate::Runtime::shutdown_on) completed.
+    ShutdownOn,
+    /// The future of [`Runtime::run`](crate::Runtime::run), or the [`Running`](crate::Running), was dropped.
+    Dropped,
+    /// Every runnable has ended with `Ok`, or there was none.
+    Completed,
+    /// A failure: the first of [`Outcome::failures`].
+    Failed,
+    /// Nothing was started: the plan, the configuration or the command line was refused.
+    Refused,
+}
+
+impl fmt::Display for StopCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Signal(signal) => signal.fmt(f),
+            Self::Requested(reason) => write!(f, "request ({reason})"),
+            Self::ShutdownOn => f.write_str("shutdown_on"),
+            Self::Dropped => f.write_str("dropped"),
+            Self::Completed => f.write_str("completed"),
+            Self::Failed => f.write_str("failure"),
+            Self::Refused => f.write_str("refused"),
+        }
+    }
+}
+
+/// Something that was not waited for any longer.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Forced {
+    /// The provider's shown name.
+    pub provider: &'static str,
+    /// The runnable inside it, if it has a name.
+    pub task: Option<String>,
+    /// What was cut.
+    pub what: Cut,
+    /// How long it was waited for.
+    pub after: Duration,
+    /// True: the stop as a whole had no time left. False: its own deadline.
+    pub by_budget: bool,
+    /// What was seen of it: its last note, whether it blocks a thread.
+    pub seen: Option<String>,
+}
+
+/// What was cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cut {
+    /// A boot hook that did not end within the grace after it was cancelled.
+    Boot,
+    /// A task that did not end when it was asked to.
+    Task,
+    /// A shutdown hook.
+    Shutdown,
+    /// A provider whose destructor did not return.
+    Drop,
+}
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Boot => "boot",
+            Self::Task => "runnable",
+            Self::Shutdown => "shutdown",
+            Self::Drop => "drop",
+        })
+    }
+}
+
+/// How a run ended.
+///
+/// The exit code, by precedence: 128 + n when a second signal n forced the exit; 124 when the stop ran out of its
+/// budget; else the code of the cause: 0 as asked or nothing left to run, 75 for a boot that is worth a retry,
+/// 78 for a plan, configuration or validation that is not, 1 for everything else.
+///
+/// `Display` is the report, as printed on standard error.
+///
+/// # Examples
+///
+/// ```
+/// use mainstay_registry::Registry;
+/// use mainstay_runtime::{Outcome, Runtime, Signals};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let outcome: Outcome = Runtime::new(Registry::new(), ()).signals(Signals::none()).run().await;
+/// assert_eq!(outcome.exit_code(), 0); // no runnable: nothing left to run
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "the outcome holds the exit code: return it from `main`, or call `exit()`"]
+pub struct Outcome {
+    pub(crate) cause: StopCause,
+    pub(crate) code: u8,
+    pub(crate) failures: Vec<Failure>,
+    pub(crate) forced: Vec<Forced>,
+    pub(crate) refused: Option<String>,
+    pub(crate) never_booted: Vec<(&'static str, Option<&'static str>)>,
+    pub(crate) held: Vec<&'static str>,
+    pub(crate) forced_by: Option<Signal>,
+    pub(crate) boot_took: Option<Duration>,
+    pub(crate) stop_took: Duration,
+    pub(crate) stop_budget: Duration,
+    pub(crate) rolled_back: bool,
+    pub(crate) hooks_done: usize,
+    pub(crate) hooks_due: usize,
+    pub(crate) notes: Vec<String>,
+    pub(crate) stopped: Vec<&'static str>,
+    /// Shared by the clones, so that whoever prints first is the only one.
+    pub(crate) printed: Arc<AtomicBool>,
+}
+
+impl Outcome {
+    pub(crate) fn empty(cause: StopCause, code: u8) -> Self {
+        Self {
+            cause,
+            code,
+            failures: Vec::new(),
+            forced: Vec::new(),
+            refused: None,
+            never_booted: Vec::new(),
+            held: Vec::new(),
+            forced_by: None,
+            boot_took: None,
+            stop_took: Duration::ZERO,
+            stop_budget: Duration::ZERO,
+            rolled_back: false,
+            hooks_done: 0,
+            hooks_due: 0,
+            notes: Vec::new(),
+            stopped: Vec::new(),
+            printed: Arc::new(AtomicBool::new(false)),
+        }
+    }
+
+    /// An outcome of a program that refused to start, with the text to print and the exit code.
+    pub fn refused(text: impl Into<String>, code: u8) -> Self {
+        Self { refused: Some(text.into()), ..Self::empty(StopCause::Refused, code) }
+    }
+
+    /// An outcome with exit code 0 and nothing to report: `--help`, or a verb that has done its work.
+    pub fn done() -> Self {
+        Self::empty(StopCause::Completed, 0)
+    }
+
+    /// An outcome of failures before anything was started, with the exit code of the first; 78 if there is none.
+    pub fn refused_by(failures: Vec<Failure>) -> Self {
+        let code = failures.first().map_or(78, Failure::exit_code);
+        Self { failures, ..Self::empty(StopCause::Refused, code) }
+    }
+
+    /// What ended the run.
+    pub fn cause(&self) -> &StopCause {
+        &self.cause
+    }
+
+    /// The exit code of the process.
+    pub fn exit_code(&self) -> u8 {
+        self.code
+    }
+
+    /// Every failure, the cause first, then in the order in which they happened.
+    pub fn failures(&self) -> &[Failure] {
+        &self.failures
+    }
+
+    /// What was not waited for any longer.
+    pub fn forced(&self) -> &[Forced] {
+        &self.forced
+    }
+
+    /// The second signal, when it was one that ended the run.
+    pub fn forced_by(&self) -> Option<Signal> {
+        self.forced_by
+    }
+
+    /// Providers that were never booted, each with the failed provider because of which, if there is one.
+    pub fn never_booted(&self) -> &[(&'static str, Option<&'static str>)] {
+        &self.never_booted
+    }
+
+    /// Providers that something outside of the runtime still held when the runtime had given its references up.
+    pub fn held(&self) -> &[&'static str] {
+        &self.held
+    }
+
+    /// How long the boot took; `None` when it did not finish.
+    pub fn boot_took(&self) -> Option<Duration> {
+        self.boot_took
+    }
+
+    /// How long the stop, or the rollback, took.
+    pub fn stop_took(&self) -> Duration {
+        self.stop_took
+    }
+
+    /// What the stop, or the rollback, had for a budget.
+    pub fn stop_budget(&self) -> Duration {
+        self.stop_budget
+    }
+
+    /// The providers that were stopped, in the order in which they were gone.
+    pub fn stopped(&self) -> &[&'static str] {
+        &self.stopped
+    }
+
+    /// Shutdown hooks that returned `Ok`, and those that were due.
+    pub fn hooks(&self) -> (usize, usize) {
+        (self.hooks_done, self.hooks_due)
+    }
+
+    /// `Ok` for exit code 0, else an error whose text is the report: for a `main` that returns a `Result`.
+    pub fn into_result(self) -> Result<Self, OutcomeError> {
+        if self.code == 0 { Ok(self) } else { Err(OutcomeError(Box::new(self))) }
+    }
+
+    /// Prints the report on standard error and ends the process with the exit code, at once.
+    ///
+    /// For a `#[tokio::main]`: returning from it would drop its runtime, which waits for ever for a thread that
+    /// somebody blocks. A standard error that nobody reads cannot hold the exit either: the report gets 250 ms.
+    #[allow(clippy::disallowed_methods, reason = "this is the exit")]
+    pub fn exit(self) -> ! {
+        self.print();
+        std::process::exit(i32::from(self.code))
+    }
+
+    /// Prints the report on standard error, once, and only if there is something worth a line; gives up after 250 ms.
+    pub fn print(&self) {
+        if self.is_worth_a_report() && !self.printed.swap(true, Ordering::Relaxed) {
+            print_bounded(self.to_string(), Duration::from_millis(250));
+        }
+    }
+
+    /// Whether anything but a clean stop happened.
+    pub fn is_worth_a_report(&self) -> bool {
+        self.code != 0
+            || self.rolled_back
+            || self.refused.is_some()
+            || !self.failures.is_empty()
+            || !self.forced.is_empty()
+            || !self.held.is_empty()
+    }
+}
+
+impl Termination for Outcome {
+    fn report(self) -> ExitCode {
+        self.print();
+        ExitCode::from(self.code)
+    }
+}
+
+/// An outcome with an exit code other than 0, as an error.
+pub struct OutcomeError(Box<Outcome>);
+
+impl OutcomeError {
+    /// The outcome.
+    pub fn outcome(&self) -> &Outcome {
+        &self.0
+    }
+}
+
+impl fmt::Debug for OutcomeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Display for OutcomeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl std::error::Error for OutcomeError {}

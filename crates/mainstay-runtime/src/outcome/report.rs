@@ -1,0 +1,100 @@
+//! The report: the outcome as a person reads it at three in the morning.
+
+use std::fmt;
+use std::io::Write;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use super::{Outcome, StopCause};
+use crate::clock::human;
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(text) = &self.refused {
+            return f.write_str(text.trim_end());
+        }
+        let mut first = true;
+        for failure in &self.failures {
+            if !first {
+                writeln!(f)?;
+            }
+            first = false;
+            write!(f, "{failure}")?;
+        }
+        for cut in &self.forced {
+            line(f, &mut first)?;
+            let who = cut.task.as_ref().map_or_else(|| cut.provider.to_owned(), |t| format!("{}/{t}", cut.provider));
+            let why = if cut.by_budget { "the budget was used up" } else { "its own deadline" };
+            write!(f, "  forced      {} of '{who}' after {} ({why})", cut.what, human(cut.after))?;
+            if let Some(seen) = &cut.seen {
+                write!(f, ": {seen}")?;
+            }
+        }
+        for (provider, because) in &self.never_booted {
+            line(f, &mut first)?;
+            write!(f, "  not booted  '{provider}'")?;
+            if let Some(because) = because {
+                write!(f, " because '{because}' failed")?;
+            }
+        }
+        if self.rolled_back && !self.stopped.is_empty() {
+            line(f, &mut first)?;
+            write!(f, "  rolled back {} in {}", self.stopped.join(", "), human(self.stop_took))?;
+        }
+        for provider in &self.held {
+            line(f, &mut first)?;
+            write!(f, "  held        '{provider}' is still held by something outside of the runtime")?;
+        }
+        for note in &self.notes {
+            line(f, &mut first)?;
+            write!(f, "  note        {note}")?;
+        }
+        line(f, &mut first)?;
+        self.last_line(f)
+    }
+}
+
+impl Outcome {
+    /// `stopped by SIGTERM · hooks 3/3 · 11 ms of 25 s · exit 0`
+    fn last_line(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.cause == StopCause::Refused {
+            return write!(f, "nothing was started · exit {}", self.code);
+        }
+        match (&self.cause, self.rolled_back) {
+            (StopCause::Failed, true) => f.write_str("rolled back")?,
+            (cause, true) => write!(f, "rolled back by {cause}")?,
+            (cause, false) => write!(f, "stopped by {cause}")?,
+        }
+        if let Some(signal) = self.forced_by {
+            write!(f, " · forced by {signal}")?;
+        }
+        write!(
+            f,
+            " · hooks {}/{} · {} of {} · exit {}",
+            self.hooks_done,
+            self.hooks_due,
+            human(self.stop_took),
+            human(self.stop_budget),
+            self.code
+        )
+    }
+}
+
+fn line(f: &mut fmt::Formatter<'_>, first: &mut bool) -> fmt::Result {
+    if std::mem::take(first) { Ok(()) } else { writeln!(f) }
+}
+
+/// Writes to standard error from a thread of its own and waits for it, but not longer than `patience`: a pipe that
+/// nobody reads must not hold the exit.
+pub(crate) fn print_bounded(text: String, patience: Duration) {
+    let (done, wait) = mpsc::sync_channel::<()>(1);
+    let written = std::thread::Builder::new().name("mainstay-report".to_owned()).spawn(move || {
+        let mut stderr = std::io::stderr().lock();
+        let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.write_all(b"\n"));
+        let _ = stderr.flush();
+        let _ = done.send(());
+    });
+    if written.is_ok() {
+        let _ = wait.recv_timeout(patience);
+    }
+}

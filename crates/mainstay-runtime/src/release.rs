@@ -1,0 +1,93 @@
+//! The end of the references: dropped in reverse plan order, each isolated, so that a destructor has a name.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mainstay_registry::{Phase, Provider, Registry, Result};
+
+use crate::engine::Engine;
+use crate::exit::panic_message;
+use crate::outcome::{Failure, Problem};
+
+/// Everything of the user's that the engine held.
+pub(crate) struct Release<S> {
+    /// In the plan's order.
+    providers: Vec<(&'static str, Arc<dyn Provider<S>>)>,
+    state: Option<Arc<S>>,
+    registry: Option<Arc<Registry<S>>>,
+    progress: Progress,
+}
+
+/// What was found while it was dropped, readable while it is being dropped.
+#[derive(Clone, Default)]
+pub(crate) struct Progress(Arc<Mutex<Found>>);
+
+#[derive(Default)]
+struct Found {
+    held: Vec<&'static str>,
+    failures: Vec<Failure>,
+    current: Option<&'static str>,
+}
+
+impl Progress {
+    fn found(&self) -> MutexGuard<'_, Found> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who is still held, whose destructor panicked, and whose is running.
+    pub(crate) fn take(&self) -> (Vec<&'static str>, Vec<Failure>, Option<&'static str>) {
+        let found = std::mem::take(&mut *self.found());
+        (found.held, found.failures, found.current)
+    }
+
+    fn dropping<T>(&self, name: &'static str, value: T) {
+        self.found().current = Some(name);
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(move || drop(value))) {
+            let message = format!("{} (in a destructor)", panic_message(panic));
+            let failure = Failure::new(name, Phase::Shutdown, Problem::Panic(message));
+            self.found().failures.push(failure);
+        }
+        self.found().current = None;
+    }
+}
+
+impl<S: Clone + Send + Sync + 'static> Release<S> {
+    pub(crate) fn of(engine: &Arc<Engine<S>>) -> (Self, Progress) {
+        let progress = Progress::default();
+        let mut providers = Vec::new();
+        for node in engine.nodes.get().into_iter().flatten() {
+            for task in &node.tasks {
+                // The last generation knows the engine, and the engine it: this ends the circle.
+                task.set(None);
+            }
+            if let Some(provider) = node.take_provider() {
+                providers.push((node.name, provider));
+            }
+        }
+        let release = Self {
+            providers,
+            state: engine.state.lock().unwrap_or_else(PoisonError::into_inner).take(),
+            registry: engine.registry.lock().unwrap_or_else(PoisonError::into_inner).take(),
+            progress: progress.clone(),
+        };
+        (release, progress)
+    }
+
+    /// The engine's references first, then the state, then the registry if nobody else has it.
+    pub(crate) fn run(self) -> Result<()> {
+        let Self { mut providers, state, registry, progress } = self;
+        while let Some((name, provider)) = providers.pop() {
+            progress.dropping(name, provider);
+        }
+        progress.dropping("state", state);
+        if let Some(registry) = registry.and_then(Arc::into_inner) {
+            for held in registry.into_reverse_plan_order() {
+                if Arc::strong_count(&held.value) > 1 {
+                    progress.found().held.push(held.name);
+                }
+                progress.dropping(held.name, held.value);
+            }
+        }
+        Ok(())
+    }
+}

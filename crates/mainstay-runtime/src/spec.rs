@@ -1,0 +1,150 @@
+//! What the machine knows of the plan: names, edges, levels and deadlines as plain data.
+
+use std::panic::Location;
+use std::time::Duration;
+
+use mainstay_registry::{Deadlines, Plan, ReadyWhen, Validate};
+
+/// Every time limit of one run, with the runtime's defaults (design: one table).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) defaults: Deadlines,
+    pub(crate) boot_budget: Duration,
+    pub(crate) stop_budget: Duration,
+    pub(crate) stop_reserve: Duration,
+    pub(crate) rollback_budget: Duration,
+    pub(crate) lame_duck: Duration,
+    pub(crate) late_after: Duration,
+    pub(crate) boot_concurrency: usize,
+}
+
+/// How long what was told to end may take to do so before it is named instead of waited for.
+pub(crate) const GRACE: Duration = Duration::from_millis(100);
+
+/// What a hook gets whose time was gone before it began.
+pub(crate) const LAST_CHANCE: Duration = Duration::from_millis(5);
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            defaults: Deadlines::new(),
+            boot_budget: Duration::from_secs(60),
+            stop_budget: Duration::from_secs(25),
+            stop_reserve: Duration::from_secs(5),
+            rollback_budget: Duration::from_secs(10),
+            lame_duck: Duration::ZERO,
+            late_after: Duration::from_secs(5),
+            boot_concurrency: usize::MAX,
+        }
+    }
+}
+
+/// The deadlines of one provider: its own, else the runtime's, else the defaults of the documentation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Resolved {
+    pub(crate) boot: Duration,
+    pub(crate) validate: Duration,
+    pub(crate) ready: Duration,
+    pub(crate) reload: Duration,
+    pub(crate) stop: Duration,
+    pub(crate) shutdown: Duration,
+}
+
+impl Resolved {
+    pub(crate) fn of(own: Deadlines, runtime: Deadlines) -> Self {
+        let pick = |own: Option<Duration>, runtime: Option<Duration>, seconds| {
+            own.or(runtime).unwrap_or(Duration::from_secs(seconds))
+        };
+        Self {
+            boot: pick(own.boot, runtime.boot, 30),
+            validate: pick(own.validate, runtime.validate, 5),
+            ready: pick(own.ready, runtime.ready, 30),
+            reload: pick(own.reload, runtime.reload, 30),
+            stop: pick(own.stop, runtime.stop, 5),
+            shutdown: pick(own.shutdown, runtime.shutdown, 5),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct TaskSpec {
+    pub(crate) name: Option<&'static str>,
+    pub(crate) ready_when: ReadyWhen,
+}
+
+/// One provider. Its index is its place in the plan's boot order.
+#[derive(Clone, Debug)]
+pub(crate) struct NodeSpec {
+    pub(crate) name: &'static str,
+    pub(crate) site: Option<&'static Location<'static>>,
+    /// What it requires or wants: boots and is ready before it.
+    pub(crate) deps: Vec<usize>,
+    /// The part of `deps` without which it cannot be.
+    pub(crate) requires: Vec<usize>,
+    pub(crate) dependents: Vec<usize>,
+    pub(crate) boot_level: u8,
+    pub(crate) start_level: u8,
+    pub(crate) limits: Resolved,
+    pub(crate) validate: Validate,
+    pub(crate) tasks: Vec<TaskSpec>,
+}
+
+/// The plan, as the machine reads it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Spec {
+    pub(crate) nodes: Vec<NodeSpec>,
+    /// Those with tasks, in the order in which they start.
+    pub(crate) start_order: Vec<usize>,
+    pub(crate) reload_order: Vec<usize>,
+    /// The state takes part in a reload as its step 0.
+    pub(crate) reload_state: bool,
+}
+
+impl Spec {
+    pub(crate) fn of(plan: &Plan, limits: &Limits, reload_state: bool) -> Self {
+        let mut nodes: Vec<NodeSpec> = plan
+            .providers()
+            .iter()
+            .map(|planned| {
+                let mut deps: Vec<usize> = planned.edges().iter().map(|edge| edge.to).collect();
+                deps.sort_unstable();
+                deps.dedup();
+                let mut requires: Vec<usize> = planned
+                    .edges()
+                    .iter()
+                    .filter(|edge| edge.kind == mainstay_registry::EdgeKind::Requires)
+                    .map(|edge| edge.to)
+                    .collect();
+                requires.sort_unstable();
+                requires.dedup();
+                NodeSpec {
+                    name: planned.name(),
+                    site: Some(planned.site()),
+                    deps,
+                    requires,
+                    dependents: Vec::new(),
+                    boot_level: planned.boot_level(),
+                    start_level: planned.start_level(),
+                    limits: Resolved::of(planned.deadlines(), limits.defaults),
+                    validate: planned.validate_when(),
+                    tasks: planned
+                        .runnables()
+                        .iter()
+                        .map(|task| TaskSpec { name: task.name, ready_when: task.ready_when })
+                        .collect(),
+                }
+            })
+            .collect();
+        for index in 0..nodes.len() {
+            for dep in nodes[index].deps.clone() {
+                nodes[dep].dependents.push(index);
+            }
+        }
+        Self {
+            nodes,
+            start_order: plan.start_order().to_vec(),
+            reload_order: plan.reload_order().to_vec(),
+            reload_state,
+        }
+    }
+}

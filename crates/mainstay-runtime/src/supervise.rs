@@ -1,0 +1,292 @@
+//! The lifecycle, top to bottom: plan, preflight, boot, validate, run, stop, release.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures::future::BoxFuture;
+use mainstay_registry::{Phase, Plan, PlanError, Result};
+use tokio::sync::oneshot;
+
+use crate::cell::{Cell, Done, Work};
+use crate::engine::{Engine, Node, rescue};
+use crate::event::EventKind;
+use crate::exit::Exit;
+use crate::machine::{Input, Machine, Stage};
+use crate::outcome::{Failure, Outcome, Problem, StopCause};
+use crate::release::Release;
+use crate::signals::Listening;
+use crate::spec::{Limits, Spec};
+
+/// How often hooks that run are looked at: are they polled, is a line due?
+const LOOK: Duration = Duration::from_millis(50);
+
+/// What planning may take: it only asks for names, priorities and edges.
+const PLAN_LIMIT: Duration = Duration::from_secs(5);
+
+/// At least so long the providers' destructors are waited for; more when the stop has time left.
+const RELEASE_LIMIT: Duration = Duration::from_secs(1);
+
+pub(crate) struct Supervisor<S> {
+    pub(crate) engine: Arc<Engine<S>>,
+    pub(crate) listening: Listening,
+    pub(crate) limits: Limits,
+    pub(crate) shutdown_on: Option<BoxFuture<'static, ()>>,
+}
+
+type Planned = std::result::Result<Plan, PlanError>;
+
+impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
+    /// Runs the whole lifecycle. It reads like the list of phases; the policies are the machine's.
+    pub(crate) async fn lifecycle(&mut self) -> Outcome {
+        if let Err(refused) = self.plan().await {
+            return refused;
+        }
+        self.watch_shutdown_on();
+        self.phase(Machine::begin_preflight, Machine::walk_over).await;
+        self.phase(Machine::begin_boot, Machine::boot_over).await;
+        self.phase(Machine::begin_validate, Machine::walk_over).await;
+        self.phase(Machine::begin_run, |_| false).await;
+        self.stop().await;
+        let held = self.release().await;
+        self.outcome(held)
+    }
+
+    /// One phase: begun, and waited for until it is over; skipped when the end has been asked for.
+    async fn phase(&mut self, begin: fn(&mut Machine, Instant), over: fn(&Machine) -> bool) {
+        if self.engine.machine().is_ending() {
+            return;
+        }
+        self.engine.begin(begin);
+        self.until(|machine| {
+            // A run has no end of its own; of the others, what is in flight is waited for by the machine.
+            over(machine) || machine.is_forced() || (machine.is_ending() && machine.stage() == Stage::Run)
+        })
+        .await;
+    }
+
+    async fn stop(&mut self) {
+        if !self.engine.machine().is_forced() {
+            self.engine.begin(Machine::begin_stop);
+            self.until(|machine| machine.stop_over() || machine.is_forced()).await;
+        }
+        let forced = match self.engine.machine().stage() {
+            Stage::Forced { until } => until,
+            _ => return,
+        };
+        // Hooks that were called last are polled once, on threads of their own where no worker is free.
+        let half = forced.checked_sub(Duration::from_millis(3)).unwrap_or(forced);
+        sleep_until(self.engine.clock, half).await;
+        self.engine.rescue_now();
+        sleep_until(self.engine.clock, forced).await;
+    }
+
+    /// Feeds the machine with signals and time until it says that the phase is over. Signals first.
+    async fn until(&mut self, over: impl Fn(&Machine) -> bool) {
+        loop {
+            let (wake, hooks) = {
+                let mut machine = self.engine.machine();
+                if over(&machine) {
+                    return;
+                }
+                (machine.sleep_until(), self.engine.rescues && machine.has_running_hooks())
+            };
+            let now = self.engine.clock.now();
+            let look = hooks.then(|| now + LOOK);
+            let wake = crate::machine::earliest(wake, look);
+            tokio::select! {
+                biased;
+                signal = self.listening.recv() => self.engine.feed(Input::Signal(signal)),
+                () = self.engine.wake.notified() => {}
+                () = sleep_until_some(self.engine.clock, wake) => {
+                    self.engine.feed(Input::Tick);
+                    self.engine.rescue_the_starved();
+                }
+            }
+        }
+    }
+
+    /// Asks every provider for its name, priorities and edges, isolated like a hook.
+    async fn plan(&mut self) -> std::result::Result<(), Outcome> {
+        let Some(registry) = self.engine.registry() else { return Err(Outcome::done()) };
+        let planned: Arc<Mutex<Option<(Planned, Vec<Node<S>>)>>> = Arc::default();
+        let result = Arc::clone(&planned);
+        let future: BoxFuture<'static, Result<()>> = Box::pin(async move {
+            let plan = registry.seal();
+            let nodes = plan.as_ref().map(|plan| Node::all(&registry, plan)).unwrap_or_default();
+            *result.lock().unwrap_or_else(PoisonError::into_inner) = Some((plan, nodes));
+            Ok(())
+        });
+        let exit = self.job("plan", future, PLAN_LIMIT).await;
+        let planned = planned.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match (exit, planned) {
+            (_, Some((Ok(plan), nodes))) => self.planned(&plan, nodes),
+            (_, Some((Err(error), _))) => Err(Outcome::refused(error.to_string(), 78)),
+            (JobEnd::Ended(exit), None) => {
+                let failure = Failure::of("plan", Phase::Plan, exit);
+                Err(self.failed_plan(failure.unwrap_or_else(|| {
+                    Failure::new("plan", Phase::Plan, Problem::RuntimeGone)
+                })))
+            }
+            (JobEnd::TimedOut, None) => {
+                Err(self.failed_plan(Failure::new("plan", Phase::Plan, Problem::Deadline(PLAN_LIMIT))))
+            }
+            (JobEnd::Stopped, None) => {
+                let mut machine = self.engine.machine();
+                let now = self.engine.clock.now();
+                Err(machine.outcome(now, Vec::new()))
+            }
+        }
+    }
+
+    fn planned(&mut self, plan: &Plan, nodes: Vec<Node<S>>) -> std::result::Result<(), Outcome> {
+        let names: Vec<String> = plan
+            .warnings()
+            .iter()
+            .filter(|warning| warning.code().id == mainstay_registry::codes::DUPLICATE_NAME.id)
+            .map(ToString::to_string)
+            .collect();
+        if !names.is_empty() {
+            let code = crate::codes::DUPLICATE_NAME.id;
+            return Err(Outcome::refused(format!("error[{code}]: {}\nnothing was started", names.join("\n")), 78));
+        }
+        let warnings = plan.warnings().iter().map(ToString::to_string).collect();
+        let spec = Spec::of(plan, &self.limits, self.engine.state_reload.is_some());
+        self.engine.sink.emit(self.engine.clock.now(), EventKind::Planned { providers: nodes.len(), warnings });
+        self.engine.machine().planned(Arc::new(spec));
+        let _ = self.engine.nodes.set(nodes);
+        Ok(())
+    }
+
+    fn failed_plan(&self, failure: Failure) -> Outcome {
+        self.engine.sink.emit(self.engine.clock.now(), EventKind::Failed(failure.clone()));
+        let code = failure.exit_code();
+        Outcome { failures: vec![failure], ..Outcome::empty(StopCause::Failed, code) }
+    }
+
+    /// The future given to `shutdown_on` is the user's: it is polled by his runtime.
+    fn watch_shutdown_on(&mut self) {
+        let Some(future) = self.shutdown_on.take() else { return };
+        let engine = Arc::clone(&self.engine);
+        let work = Work {
+            future: Box::pin(async move {
+                future.await;
+                Ok(())
+            }),
+            done: Box::new(ShutdownOn { engine }),
+        };
+        let cell = Cell::new(work, None, tracing::Span::none(), self.engine.clock);
+        self.engine.handle.spawn(cell.isolated());
+    }
+
+    /// Gives every reference up, in reverse plan order, in a task; `Drop` is the user's code.
+    async fn release(&mut self) -> Vec<&'static str> {
+        let (release, progress) = Release::of(&self.engine);
+        let left = {
+            let machine = self.engine.machine();
+            if machine.is_forced() { Duration::ZERO } else { machine.stop_left(self.engine.clock.now()) }
+        };
+        let forced = self.engine.machine().is_forced();
+        let limit = if forced { Duration::from_millis(20) } else { RELEASE_LIMIT.max(left) };
+        let end = self.job("release", Box::pin(async move { release.run() }), limit).await;
+        let (held, failures, current) = progress.take();
+        let mut machine = self.engine.machine();
+        for failure in failures {
+            machine.release_failed(failure);
+        }
+        if let (JobEnd::TimedOut, Some(provider), false) = (&end, current, forced) {
+            machine.release_hung(provider, limit);
+        }
+        let actions = machine.actions();
+        drop(machine);
+        self.engine.act(actions);
+        held
+    }
+
+    fn outcome(&self, held: Vec<&'static str>) -> Outcome {
+        let now = self.engine.clock.now();
+        let (outcome, actions) = {
+            let mut machine = self.engine.machine();
+            (machine.outcome(now, held), machine.actions())
+        };
+        self.engine.act(actions);
+        outcome
+    }
+
+    /// Runs something of the supervisor's own that touches the user's code: isolated, rescued, and bounded.
+    async fn job(&mut self, name: &'static str, future: BoxFuture<'static, Result<()>>, limit: Duration) -> JobEnd {
+        let (done, mut wait) = oneshot::channel();
+        let span = tracing::debug_span!("hook", phase = name);
+        let work = Work { future, done: Box::new(JobDone(done)) };
+        let cell = Cell::new(work, None, span, self.engine.clock);
+        self.engine.handle.spawn(cell.isolated());
+        let end = self.engine.clock.now() + limit;
+        loop {
+            let now = self.engine.clock.now();
+            let look = if self.engine.rescues { (now + LOOK).min(end) } else { end };
+            tokio::select! {
+                biased;
+                ended = &mut wait => return JobEnd::Ended(ended.unwrap_or(Exit::RuntimeGone)),
+                signal = self.listening.recv() => {
+                    self.engine.feed(Input::Signal(signal));
+                    let machine = self.engine.machine();
+                    if machine.is_forced() || (machine.is_ending() && machine.stage() == Stage::New) {
+                        return JobEnd::Stopped;
+                    }
+                }
+                () = sleep_until(self.engine.clock, look) => {
+                    if self.engine.clock.now() >= end {
+                        return JobEnd::TimedOut;
+                    }
+                    if self.engine.rescues && !cell.seen(now).begun {
+                        rescue(&cell);
+                    }
+                }
+            }
+        }
+    }
+}
+
+enum JobEnd {
+    Ended(Exit),
+    TimedOut,
+    /// A stop signal came first.
+    Stopped,
+}
+
+struct JobDone(oneshot::Sender<Exit>);
+
+impl Done for JobDone {
+    fn ended(self: Box<Self>, exit: Exit) {
+        let _ = self.0.send(exit);
+    }
+}
+
+struct ShutdownOn<S> {
+    engine: Arc<Engine<S>>,
+}
+
+impl<S: Clone + Send + Sync + 'static> Done for ShutdownOn<S> {
+    fn ended(self: Box<Self>, exit: Exit) {
+        match exit {
+            Exit::Ok | Exit::Disabled => self.engine.feed(Input::Stop(StopCause::ShutdownOn)),
+            // A future that panicked will never ask for the end again: that is the end.
+            Exit::Panicked(message) => {
+                self.engine.feed(Input::Stop(StopCause::Requested(format!("shutdown_on panicked: {message}"))));
+            }
+            _ => {}
+        }
+    }
+}
+
+#[allow(clippy::disallowed_methods, reason = "this is the driver: the clock's time as tokio's")]
+async fn sleep_until(clock: crate::clock::Clock, until: Instant) {
+    let left = until.saturating_duration_since(clock.now());
+    tokio::time::sleep(left).await;
+}
+
+async fn sleep_until_some(clock: crate::clock::Clock, until: Option<Instant>) {
+    match until {
+        Some(until) => sleep_until(clock, until).await,
+        None => std::future::pending().await,
+    }
+}
