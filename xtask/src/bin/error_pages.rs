@@ -8,8 +8,12 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
+use mainstay::Code;
+
 const NOTE: &str =
     "<!-- Made by `cargo xtask errors` from the documentation of the code. Edit it there. -->\n\n";
+const INTRODUCTION: &str = "# Errors\n\nEach error that a daemon prints has a code. Its page says what happened, \
+    what mainstay did, and what to do.\n";
 const AREAS: [(&str, &str); 5] = [
     ("MS01", "The plan and the registry"),
     ("MS02", "The runtime"),
@@ -25,46 +29,65 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     };
     let folder = Path::new(&folder);
-    let wanted = match pages() {
-        Ok(wanted) => wanted,
-        Err(code) => {
-            println!("    {code} is there twice, or belongs to no area");
-            return ExitCode::FAILURE;
-        }
-    };
-    let stale = differing(folder, &wanted);
+    let codes = mainstay::codes::all();
+    let faults = faults(&codes);
+    for fault in &faults {
+        println!("    {fault}");
+    }
+    let stale = differing(folder, &pages(&codes));
     let done = if args.next().as_deref() == Some("--check") {
-        stale
-            .iter()
-            .for_each(|(name, _)| println!("    {} is not what the code says", folder.join(name).display()));
+        for (name, _) in &stale {
+            println!("    {name} is not what the code says");
+        }
         stale.is_empty()
     } else {
         stale.iter().all(|(name, text)| put(&folder.join(name), text.as_deref()))
     };
-    println!("    {} pages", wanted.len() - 1);
-    if done { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    println!("    {} codes", codes.len());
+    if done && faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The files as they should be, or the code that cannot have one.
-fn pages() -> Result<BTreeMap<String, String>, &'static str> {
+/// What is wrong with the codes themselves.
+fn faults(codes: &[Code]) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (at, code) in codes.iter().enumerate() {
+        let (id, title) = (code.id, code.title());
+        if codes[..at].iter().any(|other| other.id == id) {
+            faults.push(format!("{id} is there twice"));
+        }
+        if area(code).is_none() {
+            faults.push(format!("{id} belongs to no area"));
+        }
+        if title.starts_with(char::is_uppercase) || title.ends_with('.') {
+            faults.push(format!("{id}: a title is in lower case, without a full stop: {title}"));
+        }
+        if code.page.trim().lines().count() < 2 {
+            faults.push(format!("{id} has a title and no page"));
+        }
+    }
+    faults
+}
+
+fn area(code: &Code) -> Option<(&'static str, &'static str)> {
+    AREAS.into_iter().find(|(area, _)| code.id.starts_with(area))
+}
+
+/// The files as they should be.
+fn pages(codes: &[Code]) -> BTreeMap<String, String> {
     let mut files = BTreeMap::new();
-    let mut index =
-        format!("{NOTE}# Errors\n\nEach error that a daemon prints has a code. Its page says what\n");
-    index.push_str("happened, what mainstay did, and what to do.\n");
+    let mut index = format!("{NOTE}{INTRODUCTION}");
     let mut current = "";
-    for code in mainstay::codes::all() {
-        let (area, title) = AREAS.into_iter().find(|(area, _)| code.id.starts_with(area)).ok_or(code.id)?;
+    for code in codes {
+        let (area, title) = area(code).unwrap_or_default();
         if area != current {
             current = area;
             let _ = write!(index, "\n## {title}\n\n| code | error |\n| --- | --- |\n");
         }
         let _ = writeln!(index, "| [{0}]({0}.md) | {1} |", code.id, code.title());
-        if files.insert(format!("{}.md", code.id), format!("{NOTE}{}", code.markdown())).is_some() {
-            return Err(code.id);
-        }
+        files.insert(format!("{}.md", code.id), format!("{NOTE}{}", code.markdown()));
     }
     files.insert("README.md".to_owned(), index);
-    Ok(files)
+    files
 }
 
 /// The files that have another text, and, without a text, those that should not be there.

@@ -5,7 +5,8 @@ use super::tree::Tree;
 /// Looks at every `](target)` that is not an address, and not in a code span or block.
 pub(super) fn relative(tree: &Tree) -> Vec<String> {
     let mut found = Vec::new();
-    for (path, text) in tree.ending(".md") {
+    // What a crate has in its `docs` becomes part of its documentation, whose links rustdoc checks.
+    for (path, text) in tree.ending(".md").filter(|(path, _)| !path.starts_with("crates/")) {
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
         let mut fenced = false;
         for (number, line) in text.lines().enumerate() {
