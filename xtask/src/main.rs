@@ -22,6 +22,7 @@ const HELP: &str = "\
 cargo xtask <verb>
 
   test [ARGS]     every test of the workspace, doc tests included; ARGS go to `cargo test`
+                  (`-p mainstay-sync` for one crate)
   ci [--quick]    what CI runs: format, lints, docs, other targets, tidy, then the tests;
                   --quick leaves out benches/, fuzz/ and the other targets
   tidy            the rules of the repository, as checks

@@ -47,7 +47,10 @@ pub(crate) fn close(board: &Board, totals: &Totals) -> bool {
 
 fn run(extra: &[String]) -> Totals {
     let skips = Skips::begin();
-    let mut command = cargo(&["test", "--workspace", "--all-features", "--no-fail-fast"]);
+    let mut command = cargo(&["test", "--all-features", "--no-fail-fast"]);
+    if !extra.iter().any(|arg| arg == "-p" || arg.starts_with("--package")) {
+        command.arg("--workspace");
+    }
     command.args(extra).env(Skips::VARIABLE, &skips.path);
     if std::env::var_os("RUST_TEST_THREADS").is_none() {
         command.env("RUST_TEST_THREADS", THREADS);
