@@ -1,6 +1,51 @@
 //! The reference daemon of mainstay: a small HTTP reverse proxy and file server.
+//!
+//! Four providers: `settings` reads `http.yaml` and publishes it; `lock` keeps a second edge away; `upstream` is what
+//! requests are passed on to; `http` serves. `edge tour` shows what they do, in half a minute.
 
 pub mod drive;
+mod first_words;
 mod http;
+mod lock;
 mod settings;
+mod tour;
 mod upstream;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mainstay::{Daemon, Outcome};
+
+use self::first_words::Facts;
+use self::http::Http;
+use self::lock::Lock;
+use self::settings::SettingsFile;
+use self::upstream::Upstream;
+
+/// When a boot or a stop that goes on says what it waits for.
+const LATE: Duration = Duration::from_secs(2);
+
+/// The whole program.
+pub fn main() -> Outcome {
+    let facts = Arc::new(Facts::default());
+    let (of_plan, of_run) = (Arc::clone(&facts), Arc::clone(&facts));
+    let outcome = Daemon::builder("edge")
+        .version(env!("CARGO_PKG_VERSION"))
+        .log_default("warn")
+        .verb("tour", "Show what it does, in half a minute, and check every line of it", tour::run)
+        .insert(SettingsFile::default())
+        .insert(Lock::default())
+        .insert(Upstream::default())
+        .insert(Http::new(Arc::clone(&facts)))
+        .register(move |app| {
+            // A plan that cannot be made is reported by the runtime, in full.
+            if let Ok(plan) = app.registry().plan() {
+                of_plan.planned(&plan);
+            }
+            Ok(())
+        })
+        .runtime(move |runtime| runtime.late_after(LATE).on_event(move |event| of_run.hear(event)))
+        .main();
+    facts.last_line(&outcome);
+    outcome
+}

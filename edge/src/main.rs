@@ -1,1 +1,7 @@
-fn main() {}
+//! `edge`: see its library.
+
+use mainstay::Outcome;
+
+fn main() -> Outcome {
+    edge::main()
+}

@@ -104,7 +104,12 @@ impl Child {
         let took = since.elapsed();
         let status = match status {
             Ok(status) => status.map_err(|error| format!("cannot wait for process {}: {error}", self.pid))?,
-            Err(_) => return Err(format!("process {} did not end in {within:?}; it said:\n{}", self.pid, self.said)),
+            Err(_) => {
+                return Err(format!(
+                    "process {} did not end in {within:?}; it said:\n{}",
+                    self.pid, self.said
+                ));
+            }
         };
         while self.readers.join_next().await.is_some() {}
         Ok(Ended { status, took, lines: self.said.lines() })
@@ -205,7 +210,11 @@ impl Ended {
     }
 }
 
-async fn read(from: impl AsyncRead + Unpin, lines: Arc<Mutex<Vec<String>>>, count: Arc<watch::Sender<usize>>) {
+async fn read(
+    from: impl AsyncRead + Unpin,
+    lines: Arc<Mutex<Vec<String>>>,
+    count: Arc<watch::Sender<usize>>,
+) {
     let mut from = BufReader::new(from).lines();
     while let Ok(Some(line)) = from.next_line().await {
         let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);

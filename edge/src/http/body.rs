@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
-use mainstay_sync::Guard;
+use mainstay::Guard;
 use tokio::fs::File;
 use tokio_util::io::poll_read_buf;
 
@@ -74,7 +74,7 @@ impl HttpBody for FileBody {
 /// A body whose request is in flight until its last byte was taken, or until it is dropped.
 pub(crate) struct Counted {
     pub(crate) body: Body,
-    pub(crate) guards: (Guard, Guard),
+    pub(crate) _guards: (Guard, Guard),
 }
 
 impl HttpBody for Counted {

@@ -26,7 +26,8 @@ pub(crate) async fn answer(folder: &Path, method: &Method, path: &str) -> Respon
     };
     match open(&found).await {
         Some((file, length)) => {
-            let body = if method == Method::HEAD { text("") } else { FileBody::new(file, length).boxed_unsync() };
+            let body =
+                if method == Method::HEAD { text("") } else { FileBody::new(file, length).boxed_unsync() };
             let mut answer = Response::new(body);
             answer.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
             answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind(&found)));
@@ -101,8 +102,24 @@ mod tests {
             assert!(relative(path).is_some(), "{path}");
         }
         let out = [
-            "", "..", "../a", "a/../../b", "%2e%2e/a", "%2E%2E%2Fa", "a//b", "/etc/passwd", "%2Fetc/passwd", "a/.",
-            ".env", "a/.git/config", "..%5ca", "c:a", "a%00b", "a%zz", "a%2", "%FF",
+            "",
+            "..",
+            "../a",
+            "a/../../b",
+            "%2e%2e/a",
+            "%2E%2E%2Fa",
+            "a//b",
+            "/etc/passwd",
+            "%2Fetc/passwd",
+            "a/.",
+            ".env",
+            "a/.git/config",
+            "..%5ca",
+            "c:a",
+            "a%00b",
+            "a%zz",
+            "a%2",
+            "%FF",
         ];
         for path in out {
             assert!(relative(path).is_none(), "{path}");

@@ -3,7 +3,8 @@
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::header::{
-    CONNECTION, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
+    CONNECTION, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    VIA,
 };
 use hyper::http::uri::{Authority, PathAndQuery, Scheme};
 use hyper::{Request, Response, StatusCode, Uri, Version};
@@ -36,7 +37,12 @@ impl Proxy {
     }
 
     /// Passes one request on; `path` is what the upstream is asked for.
-    pub(crate) async fn pass(&self, target: Target, path: &str, request: Request<Incoming>) -> Response<Body> {
+    pub(crate) async fn pass(
+        &self,
+        target: Target,
+        path: &str,
+        request: Request<Incoming>,
+    ) -> Response<Body> {
         let Target { authority, patience } = target;
         let Ok(path) = PathAndQuery::try_from(path) else {
             return plain(StatusCode::BAD_REQUEST, "this path cannot be passed on\n");
@@ -59,9 +65,15 @@ impl Proxy {
             }
             Ok(Err(error)) => {
                 let what = if error.is_connect() { "cannot be reached" } else { "broke off" };
-                plain(StatusCode::BAD_GATEWAY, format!("the upstream {said} {what}: {}\n", last_cause(&error)))
+                plain(
+                    StatusCode::BAD_GATEWAY,
+                    format!("the upstream {said} {what}: {}\n", last_cause(&error)),
+                )
             }
-            Err(_) => plain(StatusCode::GATEWAY_TIMEOUT, format!("the upstream {said} did not answer in {patience:?}\n")),
+            Err(_) => plain(
+                StatusCode::GATEWAY_TIMEOUT,
+                format!("the upstream {said} did not answer in {patience:?}\n"),
+            ),
         }
     }
 }

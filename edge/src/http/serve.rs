@@ -17,13 +17,13 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use mainstay_sync::GuardGroup;
+use mainstay::GuardGroup;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::body::{Body, BodyError, Counted};
+use super::body::{Body, Counted};
 use super::line::Line;
 use crate::settings::Limits;
 
@@ -82,7 +82,12 @@ pub(crate) async fn serve<H: Site>(
 }
 
 /// Serves one connection to its end.
-async fn connection<H: Site>(stream: TcpStream, site: Arc<H>, in_flight: GuardGroup, stop: CancellationToken) {
+async fn connection<H: Site>(
+    stream: TcpStream,
+    site: Arc<H>,
+    in_flight: GuardGroup,
+    stop: CancellationToken,
+) {
     // What fails on one line is the client's affair: it went away, or did not speak HTTP.
     let _ = stream.set_nodelay(true);
     let limits = site.limits();
@@ -96,7 +101,7 @@ async fn connection<H: Site>(stream: TcpStream, site: Arc<H>, in_flight: GuardGr
             if stop.is_cancelled() {
                 answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            Ok::<_, Infallible>(answer.map(|body| Counted { body, guards }))
+            Ok::<_, Infallible>(answer.map(|body| Counted { body, _guards: guards }))
         }
     });
     let mut connection = pin!(
@@ -199,7 +204,8 @@ mod tests {
 
     async fn running() -> Running {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (address, stop, in_flight) = (listener.local_addr().unwrap(), CancellationToken::new(), GuardGroup::new());
+        let (address, stop, in_flight) =
+            (listener.local_addr().unwrap(), CancellationToken::new(), GuardGroup::new());
         let (theirs, count) = (stop.clone(), in_flight.clone());
         let server = tokio::spawn(async move { serve(listener, &Arc::new(Echo), &count, &theirs).await });
         Running { address, stop, in_flight, server }

@@ -1,10 +1,12 @@
 //! What `http.yaml` says: its values, how they are read, and the provider that publishes them.
 
+mod file;
 mod parse;
 mod read;
 
+pub(crate) use self::file::SettingsFile;
 pub(crate) use self::parse::{Invalid, Placed};
-pub(crate) use self::read::{Origin, read};
+pub(crate) use self::read::{Origin, Reading};
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -34,14 +36,14 @@ pub(crate) struct Settings {
     /// The lock file, where one was named; fixed at boot.
     pub(crate) lock: Option<Placed<PathBuf>>,
     /// What is behind `/demo/`.
-    pub(crate) upstream: Upstream,
+    pub(crate) upstream: UpstreamSettings,
     /// How long clients may take.
     pub(crate) limits: Limits,
 }
 
 /// What is behind `/demo/`.
 #[derive(Clone, Debug)]
-pub(crate) struct Upstream {
+pub(crate) struct UpstreamSettings {
     /// Where it is.
     pub(crate) address: Placed<Address>,
     /// Whether the boot waits until it answers.

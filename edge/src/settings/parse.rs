@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_saphyr::{Location, SnippetMode, Spanned, UserMessageFormatter, render_options};
 
-use super::{Address, Limits, Settings, Upstream};
+use super::{Address, Limits, Settings, UpstreamSettings};
 
 /// Everything that is wrong with one text, in the order of the text.
 #[derive(Debug)]
@@ -76,7 +76,7 @@ pub(crate) fn parse(text: &str, file: &Path, folder: &Path) -> Result<Settings, 
         greeting: reader.read(raw.greeting, one_line).map_or_else(|| super::GREETING.to_owned(), |g| g.value),
         files: reader.read(raw.files, |path| Ok(folder.join(path))),
         lock: reader.read(raw.lock, |path| Ok(folder.join(path))),
-        upstream: Upstream {
+        upstream: UpstreamSettings {
             address: reader.read(upstream.address, address).unwrap_or_else(|| unplaced(Address::BuiltIn)),
             check: upstream.check.is_some_and(|check| check.value),
             patience: reader.read(upstream.patience, duration).map_or(super::PATIENCE, |p| p.value),
@@ -146,7 +146,8 @@ fn misshapen(file: &Path, error: &serde_saphyr::Error) -> Invalid {
     let options = render_options! { formatter: &UserMessageFormatter, snippets: SnippetMode::Off };
     let text = error.without_snippet().render_with_options(options);
     // The place is said in front, once.
-    let text = text.strip_suffix(&format!(" at line {}, column {}", place.0, place.1)).unwrap_or(&text).to_owned();
+    let text =
+        text.strip_suffix(&format!(" at line {}, column {}", place.0, place.1)).unwrap_or(&text).to_owned();
     Invalid::one(file, place, text)
 }
 
@@ -174,7 +175,9 @@ fn address(text: &str) -> Result<Address, String> {
         return Ok(Address::BuiltIn);
     }
     match text.parse::<hyper::http::uri::Authority>() {
-        Ok(authority) if authority.port_u16().is_some() && !text.contains('@') => Ok(Address::Remote(authority)),
+        Ok(authority) if authority.port_u16().is_some() && !text.contains('@') => {
+            Ok(Address::Remote(authority))
+        }
         _ => Err(format!("'{text}' is neither 'built-in' nor host:port")),
     }
 }
@@ -227,7 +230,10 @@ mod tests {
         assert_eq!(settings.files.unwrap().value, Path::new("/etc/edge/www"));
         assert_eq!(settings.lock.unwrap().value, Path::new("/run/e.lock"));
         assert_eq!(settings.upstream.patience, Duration::from_secs(120));
-        assert_eq!(settings.limits, Limits { header: Duration::from_secs(3), linger: Duration::from_millis(40) });
+        assert_eq!(
+            settings.limits,
+            Limits { header: Duration::from_secs(3), linger: Duration::from_millis(40) }
+        );
         assert_eq!(settings.upstream.address.value.to_string(), "db:9");
     }
 

@@ -15,6 +15,13 @@ pub(crate) enum Origin {
     File(PathBuf),
 }
 
+/// One reading, and where it came from.
+#[derive(Clone, Debug)]
+pub(crate) struct Reading {
+    pub(crate) settings: Settings,
+    pub(crate) origin: Origin,
+}
+
 /// Why a folder gave no settings.
 #[derive(Debug)]
 pub(crate) enum ReadError {
@@ -27,7 +34,7 @@ pub(crate) enum ReadError {
 }
 
 /// Reads what `folder` holds; the folder it names for files is looked up too.
-pub(crate) async fn read(folder: &Path) -> Result<(Settings, Origin), ReadError> {
+pub(crate) async fn read(folder: &Path) -> Result<Reading, ReadError> {
     let path = folder.join("http.yaml");
     let (text, origin) = match tokio::fs::read_to_string(&path).await {
         Ok(text) => (text, Origin::File(path)),
@@ -38,22 +45,22 @@ pub(crate) async fn read(folder: &Path) -> Result<(Settings, Origin), ReadError>
     if let Some(files) = &mut settings.files {
         files.value = existing(origin.path(), files).await.map_err(ReadError::Invalid)?;
     }
-    Ok((settings, origin))
+    Ok(Reading { settings, origin })
 }
 
 /// Refuses a new reading that changes what is fixed since the boot.
-pub(crate) fn keeps_what_is_fixed(
-    booted: &(Settings, Origin),
-    (settings, origin): &(Settings, Origin),
-) -> Result<(), ReadError> {
-    if let (Origin::File(path), Origin::BuiltIn) = (&booted.1, origin) {
+pub(crate) fn keeps_what_is_fixed(booted: &Reading, new: &Reading) -> Result<(), ReadError> {
+    if let (Origin::File(path), Origin::BuiltIn) = (&booted.origin, &new.origin) {
         return Err(ReadError::Gone(path.clone()));
     }
-    let booted = &booted.0;
+    let (booted, Reading { settings, origin }) = (&booted.settings, new);
     let mut problems = Vec::new();
     if booted.listen.value != settings.listen.value {
         let (was, is) = (booted.listen.value, settings.listen.value);
-        problems.push((settings.listen.place, format!("listen changed from {was} to {is}: that takes a restart")));
+        problems.push((
+            settings.listen.place,
+            format!("listen changed from {was} to {is}: that takes a restart"),
+        ));
     }
     let lock = |settings: &Settings| settings.lock.as_ref().map(|lock| lock.value.clone());
     if lock(booted) != lock(settings) {
@@ -103,9 +110,10 @@ impl std::error::Error for ReadError {}
 mod tests {
     use super::*;
 
-    fn settings(text: &str) -> (Settings, Origin) {
+    fn settings(text: &str) -> Reading {
         let file = PathBuf::from("http.yaml");
-        (parse::parse(text, &file, Path::new("")).unwrap(), Origin::File(file))
+        let settings = parse::parse(text, &file, Path::new("")).unwrap();
+        Reading { settings, origin: Origin::File(file) }
     }
 
     #[test]
@@ -115,7 +123,10 @@ mod tests {
         let said = keeps_what_is_fixed(&booted, &new).unwrap_err().to_string();
         let lines: Vec<&str> = said.lines().collect();
         assert!(lines[0].starts_with("http.yaml:1:1 the built-in upstream was not booted"), "{said}");
-        assert!(lines[1].starts_with("http.yaml:2:9 listen changed from 127.0.0.1:1 to 127.0.0.1:2"), "{said}");
+        assert!(
+            lines[1].starts_with("http.yaml:2:9 listen changed from 127.0.0.1:1 to 127.0.0.1:2"),
+            "{said}"
+        );
         assert!(lines[2].starts_with("http.yaml:3:7 the lock file changed"), "{said}");
     }
 
@@ -128,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_gone_is_no_reading() {
-        let gone = (settings("").0, Origin::BuiltIn);
+        let gone = Reading { origin: Origin::BuiltIn, ..settings("") };
         assert_eq!(keeps_what_is_fixed(&settings(""), &gone).unwrap_err().to_string(), "http.yaml is gone");
     }
 }

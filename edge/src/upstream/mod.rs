@@ -1,3 +1,104 @@
-//! What is behind `/demo/`.
+//! What is behind `/demo/`: a server somewhere else, or the one that edge brings along.
 
+mod check;
 mod demo;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use hyper::http::uri::Authority;
+use mainstay::{
+    Daemon, Deadlines, Dep, Dependencies, Error, GuardGroup, Provider, Result, ResultExt, Runnable,
+    TaskFuture, async_trait, note, task,
+};
+use tokio::net::TcpListener;
+
+use self::demo::Demo;
+use crate::http::serve::serve;
+use crate::settings::{Address, Limits, Settings, SettingsFile};
+
+/// The upstream, and its server if that is ours.
+#[derive(Default)]
+pub(crate) struct Upstream {
+    settings: Dep<SettingsFile>,
+    /// Where the built-in one listens, once it does.
+    built_in: OnceLock<Authority>,
+    listener: Mutex<Option<TcpListener>>,
+}
+
+impl Upstream {
+    /// Whom to pass requests on to.
+    pub(crate) fn authority(&self, settings: &Settings) -> Authority {
+        match &settings.upstream.address.value {
+            Address::Remote(authority) => authority.clone(),
+            // A reload that asks for one that was not booted is refused.
+            Address::BuiltIn => self.built_in.get().cloned().unwrap_or(Authority::from_static("localhost:0")),
+        }
+    }
+
+    async fn listen(&self) -> io::Result<()> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = authority_of(listener.local_addr()?)?;
+        self.built_in.get_or_init(|| address);
+        *self.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(listener);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Provider<Daemon> for Upstream {
+    fn name(&self) -> &'static str {
+        "upstream"
+    }
+
+    fn dependencies(&self) -> Dependencies<Daemon> {
+        Dependencies::new().dep(&self.settings)
+    }
+
+    fn deadlines(&self) -> Deadlines {
+        // Whoever supervises edge may try again; to wait longer says nothing new.
+        Deadlines::new().boot(Duration::from_secs(5))
+    }
+
+    async fn boot(&self, _: &Daemon) -> Result<()> {
+        let reading = self.settings.load();
+        let upstream = &reading.settings.upstream;
+        match &upstream.address.value {
+            // It answers as soon as it runs: there is nothing to ask.
+            Address::BuiltIn => self.listen().await.boxed(),
+            Address::Remote(authority) if upstream.check => {
+                note(format!("waiting for an answer of {authority}"));
+                check::answers(authority)
+                    .await
+                    .map_err(|error| Error::msg(format!("the upstream {authority} does not answer: {error}")))
+            }
+            Address::Remote(_) => Ok(()),
+        }
+    }
+
+    fn as_runnable(&self) -> Option<&dyn Runnable<Daemon>> {
+        Some(self)
+    }
+}
+
+impl Runnable<Daemon> for Upstream {
+    fn run(&self, _: Daemon) -> TaskFuture {
+        let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let header = self.settings.load().settings.limits.header;
+        task(async move |cx| {
+            let Some(listener) = listener else {
+                cx.disabled();
+                return Ok(());
+            };
+            // Its one client is stopped before it: nobody is waited for who might still say something.
+            let demo = Demo { limits: Limits { header, linger: Duration::ZERO } };
+            serve(listener, &Arc::new(demo), &GuardGroup::new(), cx.shutdown_token()).await.boxed()
+        })
+    }
+}
+
+fn authority_of(address: SocketAddr) -> io::Result<Authority> {
+    Authority::try_from(address.to_string()).map_err(io::Error::other)
+}
