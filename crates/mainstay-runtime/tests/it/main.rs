@@ -1,0 +1,15 @@
+//! The promises of the runtime, through its public API, in one process.
+
+#![allow(clippy::disallowed_methods, missing_docs, unreachable_pub, reason = "tests")]
+
+mod blocked;
+mod boot;
+mod context;
+mod events;
+mod outcome;
+mod reload;
+mod rollback;
+mod run;
+mod stop;
+mod support;
+mod validate;
