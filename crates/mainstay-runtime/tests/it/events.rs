@@ -1,1 +1,179 @@
-//! placeholder
+//! Events: who is late and who waits for whom, readers that misbehave, what is printed.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use mainstay_registry::{Phase, ReadyWhen};
+use mainstay_runtime::{EventKind, Runtime, Signals};
+use mainstay_test::{Blocker, Fault, Log};
+
+use crate::registry;
+use crate::support::{A, B, C, D, events, fake, paused};
+
+type Late = (Phase, Duration, Vec<String>, Vec<(&'static str, Vec<&'static str>)>);
+
+/// The lines about late phases, as they come.
+fn lates(runtime: Runtime<()>) -> (Runtime<()>, Arc<Mutex<Vec<Late>>>) {
+    let lates: Arc<Mutex<Vec<Late>>> = Arc::default();
+    let into = Arc::clone(&lates);
+    let runtime = runtime.on_event(move |event| {
+        if let EventKind::Late { phase, elapsed, running, waiting } = &event.kind {
+            let running = running.iter().map(|busy| {
+                format!("{} in {} since {:?} {}", busy.name, busy.phase, busy.since, busy.seen.as_deref().unwrap_or("-"))
+            });
+            into.lock().unwrap().push((*phase, *elapsed, running.collect(), waiting.clone()));
+        }
+    });
+    (runtime, lates)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_boot_that_is_late_says_who_runs_since_when_and_who_waits_for_whom() {
+    struct Db;
+    #[async_trait::async_trait]
+    impl mainstay_registry::Provider<()> for Db {
+        fn name(&self) -> &'static str {
+            "db"
+        }
+        async fn boot(&self, (): &()) -> mainstay_registry::Result<()> {
+            mainstay_runtime::note("connecting 10.0.0.5");
+            tokio::time::sleep(Duration::from_secs(12)).await;
+            Ok(())
+        }
+    }
+    struct Api;
+    impl mainstay_registry::Provider<()> for Api {
+        fn name(&self) -> &'static str {
+            "api"
+        }
+        fn dependencies(&self) -> mainstay_registry::Dependencies<()> {
+            mainstay_registry::Dependencies::new().requires::<Db>()
+        }
+    }
+    let (runtime, lates) = lates(paused(registry![Db, Api]));
+    assert_eq!(runtime.run().await.exit_code(), 0);
+    let lates = lates.lock().unwrap();
+    assert_eq!(lates.len(), 2, "after 5 s and after 10 s: {lates:?}");
+    assert_eq!(
+        lates[0],
+        (
+            Phase::Boot,
+            Duration::from_secs(5),
+            vec!["db in boot since 5s last note: \"connecting 10.0.0.5\"".to_owned()],
+            vec![("api", vec!["db"])],
+        )
+    );
+    assert_eq!(lates[1].1, Duration::from_secs(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_and_a_stop_that_are_late_say_so_as_well() {
+    let log = Log::new();
+    let registry = registry![
+        fake::<A>("a", &log).ready_when(ReadyWhen::Signalled).run(|cx: mainstay_runtime::RunContext| async move {
+            cx.note("warming up");
+            tokio::time::sleep(Duration::from_secs(7)).await;
+            cx.ready();
+            cx.shutdown_token().cancelled().await;
+            cx.note("flushing");
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            Ok(())
+        }),
+        fake::<B>("b", &log).requires::<A>().runs(Fault::None),
+        fake::<C>("c", &log).requires::<B>().shutdown(Fault::Slow(Duration::from_secs(4))),
+    ];
+    let (runtime, lates) = lates(paused(registry));
+    let running = runtime.start().await.unwrap();
+    running.control().unwrap().shutdown("enough");
+    assert_eq!(running.wait().await.exit_code(), 0);
+    let lates = lates.lock().unwrap();
+    assert_eq!(lates.len(), 2, "{lates:?}");
+    assert_eq!(lates[0].0, Phase::Run);
+    assert_eq!(lates[0].2, ["a in run since 5s last note: \"warming up\""]);
+    assert_eq!(lates[0].3, [("b", vec!["a"])]);
+    assert_eq!(lates[1].0, Phase::Stop);
+    assert_eq!(lates[1].2, ["a in run since 1s last note: \"flushing\""]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_events_of_a_good_life_are_exactly_these() {
+    let (log, seen) = (Log::new(), Log::new());
+    let registry = registry![
+        fake::<A>("db", &log),
+        fake::<B>("http", &log).requires::<A>().runs(Fault::None).reload(Fault::None),
+    ];
+    let running = paused(registry).on_event(events(&seen)).start().await.unwrap();
+    running.control().unwrap().reload();
+    seen.wait_for("reloaded true").await;
+    running.control().unwrap().shutdown("enough");
+    assert_eq!(running.wait().await.exit_code(), 0);
+    assert_eq!(
+        seen.lines(),
+        [
+            "planned", "booting db", "booted db", "booting http", "booted http", "boot finished", "started http",
+            "ready http", "ready", "reloading", "reloaded true", "stop requested by request (enough)",
+            "stopping http", "ended http", "stopped http", "stopping db", "stopped db", "finished 0",
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_critical_path_is_the_chain_that_decided_how_long_the_boot_took() {
+    let log = Log::new();
+    let slow = |ms| Fault::Slow(Duration::from_millis(ms));
+    let registry = registry![
+        fake::<A>("dns", &log).boot(slow(20)),
+        fake::<B>("db", &log).boot(slow(100)).requires::<A>(),
+        fake::<C>("cache", &log).boot(slow(90)),
+        fake::<D>("api", &log).boot(slow(30)).requires::<B>().requires::<C>(),
+    ];
+    let paths: Arc<Mutex<Vec<(&'static str, u128)>>> = Arc::default();
+    let into = Arc::clone(&paths);
+    let runtime = paused(registry).on_event(move |event| {
+        if let EventKind::BootFinished { critical_path, took, providers } = &event.kind {
+            assert_eq!((took.as_millis(), *providers), (150, 4));
+            let path = critical_path.iter().map(|(name, took)| (*name, took.as_millis()));
+            into.lock().unwrap().extend(path);
+        }
+    });
+    assert_eq!(runtime.run().await.exit_code(), 0);
+    assert_eq!(*paths.lock().unwrap(), [("dns", 20), ("db", 100), ("api", 30)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_panics_or_blocks_delays_nobody() {
+    let (log, blocker) = (Log::new(), Blocker::new());
+    let blocked = blocker.clone();
+    let registry = registry![fake::<A>("a", &log).runs_at_once(Fault::None)];
+    let outcome = Runtime::new(registry, ())
+        .signals(Signals::none())
+        .on_event(|_| panic!("a reader"))
+        .on_event(move |_| blocked.block())
+        .run()
+        .await;
+    assert_eq!(outcome.exit_code(), 0);
+    assert_eq!(log.count("shutdown a"), 1);
+    blocker.release();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_may_use_control_from_inside() {
+    let (log, seen) = (Log::new(), Log::new());
+    let registry = registry![fake::<A>("a", &log).runs(Fault::None)];
+    let control: Arc<Mutex<Option<mainstay_runtime::Control>>> = Arc::default();
+    let own = Arc::clone(&control);
+    let running = paused(registry)
+        .on_event(events(&seen))
+        .on_event(move |event| {
+            if let EventKind::Reloading = event.kind {
+                own.lock().unwrap().as_ref().unwrap().shutdown("seen a reload");
+            }
+        })
+        .start()
+        .await
+        .unwrap();
+    *control.lock().unwrap() = running.control();
+    running.control().unwrap().reload();
+    assert_eq!(running.wait().await.exit_code(), 0);
+    assert_eq!(seen.count("stop requested by request (seen a reload)"), 1);
+}
