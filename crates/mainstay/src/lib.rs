@@ -1,1 +1,30 @@
-//! The lifecycle runtime for Rust daemons.
+#![doc = include_str!("../docs/root.md")]
+#![doc = include_str!("../docs/tables.md")]
+#![doc = include_str!("../docs/border.md")]
+
+pub mod codes;
+#[cfg(feature = "daemon")]
+mod daemon;
+pub mod gate;
+pub mod guard;
+pub mod prelude;
+pub mod registry;
+
+#[cfg(feature = "daemon")]
+pub use self::daemon::{Daemon, DaemonBuilder};
+#[cfg(feature = "daemon")]
+pub use clap;
+#[cfg(feature = "daemon")]
+pub use mainstay_cli::{LogFormat, RunMode};
+
+pub use mainstay_registry::{
+    BoxError, Code, Deadlines, Dep, Dependencies, Edge, EdgeKind, Error, InsertError, NamedRunnable,
+    NotRegistered, Phase, Plan, PlanError, PlanProblem, PlanWarning, Planned, PlannedRunnable, Provider,
+    ReadyWhen, Registry, ReloadState, Reloadable, Result, ResultExt, Runnable, SharedState, StdError,
+    TaskFuture, Validate, async_trait, priority,
+};
+pub use mainstay_runtime::{
+    Control, Event, EventKind, Every, Failure, Forced, Outcome, OutcomeError, Problem, RunContext,
+    RunnableFn, Running, Runtime, Signal, SignalSender, Signals, StopCause, note, runnable, task,
+};
+pub use mainstay_sync::{Guard, GuardGroup, Loaded, Reader, Snapshot};

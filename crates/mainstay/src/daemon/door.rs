@@ -1,0 +1,126 @@
+//! Door 1: the whole process, from its command line to its exit code.
+
+use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use mainstay_cli::{Flags, Invocation, OwnArgs, Page, Parsed, PlanFormat, Verb, plan_page, refused_warnings};
+use mainstay_registry::SharedState as _;
+use mainstay_runtime::{Outcome, Runtime};
+use tokio::runtime::Handle;
+
+use super::application::Application;
+use super::builder::DaemonBuilder;
+use super::{Daemon, check, codes, log, register};
+
+/// How long an outcome may wait for a `main` that something holds, before the process ends without it.
+const STUCK_AFTER: Duration = Duration::from_secs(1);
+
+/// Does what the command line says, and prints the report.
+pub(super) fn main(builder: DaemonBuilder, args: Vec<OsString>) -> Outcome {
+    let outcome = if Handle::try_current().is_ok() {
+        inside_a_runtime()
+    } else {
+        // Hooks and `register` are isolated one by one; this is for what the application does beside them.
+        catch_unwind(AssertUnwindSafe(|| obey(builder, args))).unwrap_or_else(|panic| {
+            // Its `Drop` might panic in its turn.
+            std::mem::forget(panic);
+            panicked()
+        })
+    };
+    outcome.print();
+    outcome
+}
+
+fn obey(builder: DaemonBuilder, args: Vec<OsString>) -> Outcome {
+    match builder.cli.parse_from(args) {
+        Ok(Parsed::Verb(invocation)) => builder.obey(invocation).unwrap_or_else(|refused| *refused),
+        Ok(Parsed::Shown(text)) => {
+            print(&text);
+            Outcome::done()
+        }
+        Ok(_) => Outcome::done(),
+        Err(error) => Outcome::refused(error.to_string(), 78),
+    }
+}
+
+impl DaemonBuilder {
+    fn obey(mut self, invocation: Invocation) -> Result<Outcome, Box<Outcome>> {
+        let (verb, flags, own) = invocation.into_parts();
+        if let Verb::Own(word) = verb {
+            return Ok(self.own_verb(word, flags, own));
+        }
+        log::install(&flags).map_err(|error| Outcome::refused(error.to_string(), 78))?;
+        let daemon = Daemon::new(self.name.clone(), self.version.take(), flags, own);
+        let recorded = self.registrations.len();
+        let failures = register::run_all(std::mem::take(&mut self.registrations), &daemon);
+        match verb {
+            Verb::Check => {
+                let application = Application::build(self.tokio)?;
+                Ok(check::check(&daemon, application.handle(), recorded, &failures))
+            }
+            _ if !failures.is_empty() => Ok(Outcome::refused_by(failures)),
+            Verb::Plan(format) => Ok(plan(&daemon, format)),
+            _ => self.run(daemon),
+        }
+    }
+
+    /// From the plan to the last destructor. This thread only waits.
+    fn run(self, daemon: Daemon) -> Result<Outcome, Box<Outcome>> {
+        let application = Application::build(self.tokio)?;
+        let (registry, token) = (daemon.inner.registry.clone(), daemon.shutdown_token().clone());
+        let runtime =
+            Runtime::new(registry, daemon).shutdown_token(token).reload_state().exit_when_stuck(STUCK_AFTER);
+        let runtime = self.tune.into_iter().fold(runtime, |runtime, tune| tune(runtime));
+        Ok(runtime.run_on(application.handle().clone()).wait())
+    }
+
+    fn own_verb(self, word: &str, flags: Flags, own: OwnArgs) -> Outcome {
+        let daemon = Daemon::new(self.name, self.version, flags, own);
+        match self.verbs.into_iter().find(|(own, _)| *own == word) {
+            Some((_, run)) => run(&daemon),
+            None => Outcome::done(),
+        }
+    }
+}
+
+fn plan(daemon: &Daemon, format: PlanFormat) -> Outcome {
+    let planned = daemon.registry().plan();
+    let Page { text, exit_code, .. } = plan_page(planned.as_ref(), format);
+    print(&text);
+    let refused = match &planned {
+        Err(error) => error.to_string(),
+        Ok(plan) => refused_warnings(plan).map(ToString::to_string).collect::<Vec<_>>().join("\n"),
+    };
+    if exit_code == 0 { Outcome::done() } else { Outcome::refused(refused, exit_code) }
+}
+
+fn inside_a_runtime() -> Outcome {
+    let code = codes::INSIDE_A_RUNTIME;
+    Outcome::refused(
+        format!(
+            "error[{code}]: `main()` of a daemon was called inside a tokio runtime, and it builds its own\n  \
+             either      make `main` an ordinary function, without #[tokio::main]\n  \
+             or          keep this runtime: let outcome = Runtime::new(registry, state).run().await\n  \
+             nothing was started"
+        ),
+        78,
+    )
+}
+
+fn panicked() -> Outcome {
+    let code = codes::PANICKED;
+    Outcome::refused(
+        format!(
+            "error[{code}]: the application panicked outside of its hooks; the panic's own line is above"
+        ),
+        1,
+    )
+}
+
+/// Prints on standard output; a reader that has gone away is no error.
+pub(super) fn print(text: &str) {
+    use std::io::Write as _;
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}

@@ -1,0 +1,170 @@
+//! The ready-made state of an application, and the door that owns the whole process.
+
+mod application;
+mod builder;
+mod check;
+pub mod codes;
+mod door;
+mod log;
+mod register;
+
+pub use self::builder::DaemonBuilder;
+
+use std::any::{Any, type_name};
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use mainstay_cli::{Flags, OwnArgs, RunMode};
+use mainstay_registry::{Registry, ReloadState, Result, SharedState, async_trait};
+use tokio_util::sync::CancellationToken;
+
+/// The ready-made state: the registry, the flags, and what kind of run this is.
+///
+/// Every hook gets it by reference. It is one pointer, and cheap to clone; what an application shares
+/// beside its providers is a plain value in the registry ([`DaemonBuilder::insert_value`]).
+///
+/// A provider that keeps a clone of it keeps the registry alive, and thereby itself: it is then never
+/// dropped, and the report names it. Tasks may hold one, for they end.
+///
+/// # Examples
+///
+/// ```
+/// use mainstay::prelude::*;
+///
+/// #[derive(Default)]
+/// struct Greeting(Snapshot<String>);
+///
+/// #[async_trait]
+/// impl Provider<Daemon> for Greeting {
+///     async fn boot(&self, app: &Daemon) -> Result<()> {
+///         self.0.publish(format!("hello from {} in {}", app.name(), app.run_mode()));
+///         Ok(())
+///     }
+/// }
+///
+/// fn main() -> Outcome {
+///     Daemon::builder("greeter").insert(Greeting::default()).main()
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Daemon {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    name: String,
+    version: Option<String>,
+    flags: Flags,
+    own: OwnArgs,
+    registry: Arc<Registry<Daemon>>,
+    shutdown: CancellationToken,
+}
+
+impl Daemon {
+    /// Begins a daemon with this name: it is in the help, in the log and in the report.
+    pub fn builder(name: impl Into<String>) -> DaemonBuilder {
+        DaemonBuilder::new(name.into())
+    }
+
+    fn new(name: String, version: Option<String>, flags: Flags, own: OwnArgs) -> Self {
+        let (registry, shutdown) = (Arc::new(Registry::new()), CancellationToken::new());
+        Self { inner: Arc::new(Inner { name, version, flags, own, registry, shutdown }) }
+    }
+
+    /// Returns the name given to [`builder`](Self::builder).
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// Returns the version given to [`DaemonBuilder::version`].
+    pub fn version(&self) -> Option<&str> {
+        self.inner.version.as_deref()
+    }
+
+    /// Returns the registry.
+    pub fn registry(&self) -> &Registry<Self> {
+        &self.inner.registry
+    }
+
+    /// Looks up a provider or a plain value, or says what is registered instead.
+    ///
+    /// # Phase
+    ///
+    /// *boot* and later. What a provider always uses it rather declares, with
+    /// [`Dependencies::requires`](crate::Dependencies::requires) or a [`Dep`](crate::Dep) field.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Other`](crate::Error::Other) with the name of the type and near matches.
+    pub fn require<T: Any + Send + Sync>(&self) -> Result<Arc<T>> {
+        self.inner.registry.require()
+    }
+
+    /// Borrows a provider or a plain value, when it is registered.
+    pub fn get<T: Any + Send + Sync>(&self) -> Option<&T> {
+        self.inner.registry.get()
+    }
+
+    /// Returns `--config-dir`: where the configuration is read. `config` when not given.
+    pub fn config_dir(&self) -> &Path {
+        self.inner.flags.config_dir()
+    }
+
+    /// Returns `--run-mode`. [`RunMode::Production`] when not given.
+    pub fn run_mode(&self) -> RunMode {
+        self.inner.flags.run_mode()
+    }
+
+    /// Returns which worker process this is, from 0; `None` in a daemon of one process.
+    #[allow(clippy::unused_self, reason = "it is a property of this process, which has no workers")]
+    pub fn worker_id(&self) -> Option<u32> {
+        None
+    }
+
+    /// Returns the values of the application's own flags.
+    ///
+    /// # Panics
+    ///
+    /// When `A` was not declared with [`DaemonBuilder::args`].
+    #[track_caller]
+    pub fn args<A: Any>(&self) -> &A {
+        self.try_args().unwrap_or_else(|| {
+            let (code, name) = (codes::ARGS_NOT_DECLARED, type_name::<A>());
+            panic!("{code}: `{name}` was not declared: add `.args::<{name}>()` to the daemon's builder")
+        })
+    }
+
+    /// Returns the values of the application's own flags, when they were declared.
+    pub fn try_args<A: Any>(&self) -> Option<&A> {
+        self.inner.own.get()
+    }
+}
+
+impl SharedState for Daemon {
+    fn registry(&self) -> &Registry<Self> {
+        &self.inner.registry
+    }
+
+    fn shutdown_token(&self) -> &CancellationToken {
+        &self.inner.shutdown
+    }
+}
+
+/// Step 0 of a reload. A daemon without configuration has nothing to read again.
+#[async_trait]
+impl ReloadState for Daemon {
+    async fn reload(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Daemon {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Daemon")
+            .field("name", &self.inner.name)
+            .field("version", &self.inner.version)
+            .field("flags", &self.inner.flags)
+            .finish_non_exhaustive()
+    }
+}
