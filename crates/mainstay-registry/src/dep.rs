@@ -10,8 +10,8 @@ use std::{
 /// A field that becomes the provider `T` before its owner boots.
 ///
 /// Declare it once, in [`Provider::dependencies`](crate::Provider::dependencies), with
-/// [`dep`](crate::Dependencies::dep) or [`opt_dep`](crate::Dependencies::opt_dep): what is used is then what was
-/// declared. It dereferences to `T` without touching a reference count.
+/// [`dep`](crate::Dependencies::dep) or [`opt_dep`](crate::Dependencies::opt_dep): what is used is then what
+/// was declared. It dereferences to `T` without touching a reference count.
 ///
 /// It is filled by whoever plans in order to act: the runtime, or a walk of the registry
 /// ([`boot_all`](crate::Registry::boot_all) and the others); [`plan`](crate::Registry::plan) alone fills
@@ -80,8 +80,8 @@ impl<T> Deref for Dep<T> {
     ///
     /// # Panics
     ///
-    /// When it has not been filled: it was not declared in `dependencies()`, what it names is optional and not
-    /// registered, or nothing has been booted yet.
+    /// When it has not been filled: it was not declared in `dependencies()`, what it names is optional and
+    /// not registered, or nothing has been booted yet.
     #[track_caller]
     fn deref(&self) -> &T {
         match self.slot.get() {
@@ -97,7 +97,7 @@ fn unfilled<T>() -> ! {
     let name = type_name::<T>();
     panic!(
         "MS0111: `Dep<{name}>` is empty: return `Dependencies::new().dep(&self.field)` from the owner's \
-         `dependencies()`, and use it no earlier than in `boot`; for one declared with `opt_dep`, use `.get()`"
+         `dependencies()`, and use it no earlier than in `boot`; if declared with `opt_dep`, use `.get()`"
     )
 }
 

@@ -12,9 +12,9 @@ use crate::{Dep, Provider};
 
 /// What a provider uses, as returned by [`Provider::dependencies`].
 ///
-/// Nothing here starts or registers anything: a declaration orders, and a *requirement* that is not registered
-/// makes the plan an error, before anything has booted. A declared edge beats a priority: what is required is
-/// pulled into the level of what requires it, and the plan says so.
+/// Nothing here starts or registers anything: a declaration orders, and a *requirement* that is not
+/// registered makes the plan an error, before anything has booted. A declared edge beats a priority: what is
+/// required is pulled into the level of what requires it, and the plan says so.
 ///
 /// # Examples
 ///
@@ -123,7 +123,8 @@ impl<S> Dependencies<S> {
         self.push::<D>(NeedKind::RequiresDyn, None)
     }
 
-    /// Everything that is bound to the trait `D`, this provider excepted, boots before this one. Nothing need be.
+    /// Everything that is bound to the trait `D`, this provider excepted, boots before this one. Nothing need
+    /// be.
     #[track_caller]
     pub fn wants_all<D: ?Sized + 'static>(self) -> Self {
         self.push::<D>(NeedKind::WantsAll, None)

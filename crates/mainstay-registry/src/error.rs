@@ -109,8 +109,8 @@ impl Error {
         }
     }
 
-    /// Turns an [`Other`](Error::Other) into the variant of the phase that returned it; leaves a typed variant
-    /// alone. The phases without a variant (register, plan, stop, shutdown) leave `Other` as it is.
+    /// Turns an [`Other`](Error::Other) into the variant of the phase that returned it; leaves a typed
+    /// variant alone. The phases without a variant (register, plan, stop, shutdown) leave `Other` as it is.
     ///
     /// # Examples
     ///
@@ -172,7 +172,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Boot { name, source } => write!(f, "provider '{name}' failed during boot: {source}"),
-            Error::Validate { name, source } => write!(f, "provider '{name}' failed during validate: {source}"),
+            Error::Validate { name, source } => {
+                write!(f, "provider '{name}' failed during validate: {source}")
+            }
             Error::Reload { name, source } => write!(f, "reload of '{name}' failed: {source}"),
             Error::Run { name, source } => write!(f, "runnable '{name}' failed: {source}"),
             Error::Recoverable { name, source } => {
@@ -187,10 +189,9 @@ impl fmt::Display for Error {
 impl<E: StdErrorTrait + Send + Sync + 'static> From<E> for Error {
     fn from(error: E) -> Self {
         let mut slot = Some(error);
-        if let Some(wrapped) = (&mut slot as &mut dyn Any).downcast_mut::<Option<StdError>>() {
-            if let Some(StdError(error)) = wrapped.take() {
-                return error;
-            }
+        let wrapped = (&mut slot as &mut dyn Any).downcast_mut::<Option<StdError>>();
+        if let Some(StdError(error)) = wrapped.and_then(Option::take) {
+            return error;
         }
         match slot {
             Some(error) => Error::Other(Box::new(error)),

@@ -4,7 +4,7 @@ use std::panic::Location;
 
 use tracing::{error, warn};
 
-use crate::{Error, InsertError, Phase, PlanError, codes};
+use crate::{Error, InsertError, Phase, PlanError, codes, names::At};
 
 /// Something was put in that cannot be, and the contract says that it is skipped.
 pub(crate) fn refused(refused: &InsertError) {
@@ -17,6 +17,7 @@ pub(crate) fn duplicate_binding(
     first: &'static Location<'static>,
     second: &'static Location<'static>,
 ) {
+    let (first, second) = (At(first), At(second));
     warn!(r#trait = trait_name, r#type = type_name, %first, %second, "binding skipped: bound already");
 }
 
@@ -25,7 +26,7 @@ pub(crate) fn late(type_name: &'static str, site: &'static Location<'static>) {
     warn!(
         code = codes::SEALED.id,
         r#type = type_name,
-        %site,
+        site = %At(site),
         "registered after the plan: can be resolved, takes no part in this run"
     );
 }

@@ -49,12 +49,15 @@ pub(crate) struct Quoted<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "'{}'", visible(self.0))
+        if self.0.is_empty() { f.write_str("''") } else { write!(f, "'{}'", visible(self.0)) }
     }
 }
 
-/// A name in one line: control characters are escaped, everything else stays as it is.
+/// A name in one line: control characters are escaped, everything else stays as it is; none is `""`.
 pub(crate) fn visible(name: &str) -> String {
+    if name.is_empty() {
+        return "\"\"".to_owned();
+    }
     let mut out = String::with_capacity(name.len());
     for c in name.chars() {
         if c.is_control() {
@@ -119,13 +122,21 @@ impl fmt::Display for NearMatch {
         let (name, at) = (self.type_name, At(self.site));
         match self.kind {
             NearKind::PlainValue => {
-                write!(f, "`{name}` is registered at {at}, but as a plain value: use `insert`, so that it is booted")
+                write!(
+                    f,
+                    "`{name}` is registered at {at}, but as a plain value: use `insert`, so that it is booted"
+                )
             }
             NearKind::BoundOnly(trait_name) => {
-                write!(f, "`{name}` is bound to `{trait_name}` at {at}, but not registered: a binding registers nothing")
+                write!(
+                    f,
+                    "`{name}` is bound to `{trait_name}` at {at}, but not registered: a binding does not register"
+                )
             }
             NearKind::OtherPath => write!(f, "`{name}`, of the same short name, is registered at {at}"),
-            NearKind::Wrapped => write!(f, "`{name}` is registered at {at}: register what it wraps, not the wrapper"),
+            NearKind::Wrapped => {
+                write!(f, "`{name}` is registered at {at}: register what it wraps, not the wrapper")
+            }
             NearKind::Bound(trait_name) => write!(f, "`{name}` is bound to `{trait_name}` at {at}"),
             NearKind::Similar => write!(f, "`{name}`, of a similar name, is registered at {at}"),
         }

@@ -9,9 +9,9 @@ pub(crate) const DEFAULT_NAME: &str = "provider";
 
 /// A registered unit with a lifecycle. No method is required.
 ///
-/// A provider is constructed empty, put into a [`Registry`](crate::Registry), and then called by whoever drives
-/// the lifecycle, in this order: [`dependencies`](Provider::dependencies) and the other declarations (the
-/// plan), [`boot`](Provider::boot), [`validate`](Provider::validate), its [`Runnable`]s, any number of
+/// A provider is constructed empty, put into a [`Registry`](crate::Registry), and then called by whoever
+/// drives the lifecycle, in this order: [`dependencies`](Provider::dependencies) and the other declarations
+/// (the plan), [`boot`](Provider::boot), [`validate`](Provider::validate), its [`Runnable`]s, any number of
 /// [`Reloadable::reload`]s, and [`shutdown`](Provider::shutdown).
 ///
 /// | phase | may | must not |
@@ -24,8 +24,8 @@ pub(crate) const DEFAULT_NAME: &str = "provider";
 /// | shutdown (async, reverse) | release externally named resources (lock files, sockets, shared memory); idempotent, tolerates a partial boot | be relied on instead of `Drop` |
 ///
 /// The declarations (everything that is neither async nor `validate`) MUST be cheap and MUST give the same
-/// answer every time; they are asked for whenever a plan is computed. One that panics is a problem of the plan
-/// that names the type.
+/// answer every time; they are asked for whenever a plan is computed. One that panics is a problem of the
+/// plan that names the type.
 ///
 /// Write `#[async_trait]` over the implementation when it has an async hook; it is re-exported here.
 ///
@@ -65,7 +65,8 @@ pub(crate) const DEFAULT_NAME: &str = "provider";
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a provider for the state `{S}`",
     label = "not a provider",
-    note = "add `impl Provider<{S}> for {Self} {{}}`, or put a plain value in with `insert_value` and look it up with `require`"
+    note = "add `impl Provider<{S}> for {Self} {{}}`",
+    note = "or put a plain value in with `insert_value`, and look it up with `require`"
 )]
 pub trait Provider<S>: Any + Send + Sync + 'static {
     /// Returns the name that errors, logs and commands use. It SHOULD be unique in the registry.
@@ -90,8 +91,8 @@ pub trait Provider<S>: Any + Send + Sync + 'static {
     /// # Phase
     ///
     /// *Boot*, in the order of the plan. It
-    /// - MAY resolve and await what it depends on, do async I/O, publish its first snapshot, and leave it empty
-    ///   when it is disabled;
+    /// - MAY resolve and await what it depends on, do async I/O, publish its first snapshot, and leave it
+    ///   empty when it is disabled;
     /// - MUST NOT start long work, block the thread, or use `std::fs`.
     ///
     /// # Errors
@@ -151,7 +152,8 @@ pub trait Provider<S>: Any + Send + Sync + 'static {
     ///
     /// # Phase
     ///
-    /// *Validate*, when [`validate_when`](Provider::validate_when) says. It MUST NOT do I/O nor change anything.
+    /// *Validate*, when [`validate_when`](Provider::validate_when) says. It MUST NOT do I/O nor change
+    /// anything.
     ///
     /// # Errors
     ///

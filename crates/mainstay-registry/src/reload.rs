@@ -82,8 +82,8 @@ pub trait Reloadable<S>: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// An `Other` becomes [`Error::Reload`](crate::Error::Reload). The registry's own walk logs it and goes on
-    /// with the next provider.
+    /// An `Other` becomes [`Error::Reload`](crate::Error::Reload). The registry's own walk logs it and goes
+    /// on with the next provider.
     ///
     /// # Cancel safety
     ///

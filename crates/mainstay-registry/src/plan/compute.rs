@@ -53,7 +53,7 @@ pub(crate) fn compute<S: 'static>(store: &Store<S>, len: usize) -> Computed {
     });
 
     let fills = graph.fills.into_iter().map(|(node, fill)| (facts[node].registration, fill)).collect();
-    let names = orders.boot.order.iter().map(|&node| names[node]).collect();
+    let names = orders.boot.nodes.iter().map(|&node| names[node]).collect();
     let starts = orders.indices(&orders.start, &facts, |_| true);
     let plan = Plan {
         start: orders.indices(&orders.start, &facts, |one| !one.declared.runnables.is_empty()),
@@ -67,13 +67,14 @@ pub(crate) fn compute<S: 'static>(store: &Store<S>, len: usize) -> Computed {
 
 impl Orders {
     fn new(shape: &Shape<'_>, facts: &[Facts], rank: &[usize], possible: bool) -> Self {
-        let arrange = |own: Vec<u8>| if possible { shape.order(own, rank) } else { order::by_rank(own, rank) };
+        let arrange =
+            |own: Vec<u8>| if possible { shape.order(own, rank) } else { order::by_rank(own, rank) };
         let boot = arrange(facts.iter().map(|one| one.declared.boot).collect());
         // Who does not take part in an order has no wish in it, and hands on those of its dependents.
         let start = arrange(facts.iter().map(|one| one.declared.start().unwrap_or(LAST)).collect());
         let reload = arrange(facts.iter().map(|one| one.declared.reload.unwrap_or(LAST)).collect());
         let mut index = vec![0; facts.len()];
-        for (at, &node) in boot.order.iter().enumerate() {
+        for (at, &node) in boot.nodes.iter().enumerate() {
             index[node] = at;
         }
         Orders { boot, start, reload, index }
@@ -81,7 +82,7 @@ impl Orders {
 
     /// The indices of those that take part in an order.
     fn indices(&self, order: &Order, facts: &[Facts], takes_part: impl Fn(&Facts) -> bool) -> Vec<usize> {
-        let nodes = order.order.iter().filter(|&&node| takes_part(&facts[node]));
+        let nodes = order.nodes.iter().filter(|&&node| takes_part(&facts[node]));
         nodes.map(|&node| self.index[node]).collect()
     }
 }

@@ -21,7 +21,8 @@ impl Faults {
     /// Looks for faults; `None` means that there is a plan.
     pub(crate) fn find(graph: &Graph, shape: &Shape<'_>, facts: &[Facts], rank: &[usize]) -> Option<Self> {
         let cycles = if shape.has_cycle() { cycles::find(&graph.links, facts, rank) } else { Vec::new() };
-        let faulty = !cycles.is_empty() || !graph.unmet.is_empty() || facts.iter().any(|one| one.panic.is_some());
+        let faulty =
+            !cycles.is_empty() || !graph.unmet.is_empty() || facts.iter().any(|one| one.panic.is_some());
         faulty.then_some(Faults { cycles })
     }
 
@@ -75,15 +76,16 @@ fn missing(graph: &Graph, shape: &Shape<'_>, facts: &[Facts], known: &[Known]) -
     }
     all.sort_by(|(a_trait, a), (b_trait, b)| (a_trait, a.type_name).cmp(&(b_trait, b.type_name)));
     all.into_iter()
-        .map(|(of_trait, missing)| match of_trait {
-            true => PlanProblem::MissingBinding(missing),
-            false => PlanProblem::Missing(missing),
-        })
+        .map(
+            |(of_trait, missing)| {
+                if of_trait { PlanProblem::MissingBinding(missing) } else { PlanProblem::Missing(missing) }
+            },
+        )
         .collect()
 }
 
-/// The shortest way from a root, which nobody requires, to a node, without the node itself. Empty when it is a
-/// root, or when all that leads there is a circle.
+/// The shortest way from a root, which nobody requires, to a node, without the node itself. Empty when it is
+/// a root, or when all that leads there is a circle.
 fn chain(
     node: usize,
     graph: &Graph,

@@ -27,12 +27,12 @@ use crate::{Deadlines, ReadyWhen, Validate};
 /// The order of everything, computed before anything runs.
 ///
 /// Made by [`Registry::plan`](crate::Registry::plan). Lower priorities come first, and the levels of priority
-/// are barriers; inside a level the edges order, and what they leave open goes by name. A declared edge beats a
-/// number: whatever is required is pulled into the level of what requires it. Starts and reloads are ordered by
-/// their own priorities and the same edges; stopping is the reverse of the boot.
+/// are barriers; inside a level the edges order, and what they leave open goes by name. A declared edge beats
+/// a number: whatever is required is pulled into the level of what requires it. Starts and reloads are
+/// ordered by their own priorities and the same edges; stopping is the reverse of the boot.
 ///
-/// It prints as text, Mermaid and JSON, always the same for the same registry, and without a place in the source
-/// in its text, so that a test can compare it.
+/// It prints as text, Mermaid and JSON, always the same for the same registry, and without a place in the
+/// source in its text, so that a test can compare it.
 ///
 /// # Examples
 ///
@@ -174,7 +174,8 @@ impl Planned {
         self.start_level
     }
 
-    /// Returns the level in which it reloads, after pulling. One that is not reloadable has no wish of its own.
+    /// Returns the level in which it reloads, after pulling. One that is not reloadable has no wish of its
+    /// own.
     pub fn reload_level(&self) -> u8 {
         self.reload_level
     }

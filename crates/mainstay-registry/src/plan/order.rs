@@ -1,5 +1,5 @@
-//! Orders: levels pulled by edges, then topological, always the smallest that is free. Pure, `O(V + E)` but for
-//! the heap.
+//! Orders: levels pulled by edges, then topological, always the smallest that is free. Pure, `O(V + E)` but
+//! for the heap.
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
@@ -7,7 +7,7 @@ use super::graph::Link;
 
 /// An order of all nodes, with the level of each.
 pub(crate) struct Order {
-    pub(crate) order: Vec<usize>,
+    pub(crate) nodes: Vec<usize>,
     pub(crate) level: Vec<u8>,
     /// Who pulled a node into its level: the one that needs it and lies there.
     pub(crate) pulled_by: Vec<Option<usize>>,
@@ -73,17 +73,21 @@ impl<'a> Shape<'a> {
 
     /// Orders by level, then by rank. `own` is the level that each node asks for.
     ///
-    /// A node's level is at most that of everything that needs it, so a level is never re-entered: while one of
-    /// its nodes is left, one of them is free.
+    /// A node's level is at most that of everything that needs it, so a level is never re-entered: while one
+    /// of its nodes is left, one of them is free.
     pub(crate) fn order(&self, own: Vec<u8>, rank: &[usize]) -> Order {
         let count = own.len();
         let mut level = own;
         let mut pulled_by = vec![None; count];
         for &node in self.topological.iter().rev() {
             for link in &self.links[node] {
-                if level[node] < level[link.to] {
+                let pulled = &mut pulled_by[link.to];
+                // Of several that pull as far, the first by name is told.
+                let first =
+                    pulled.is_some_and(|by: usize| level[node] == level[link.to] && rank[node] < rank[by]);
+                if level[node] < level[link.to] || first {
                     level[link.to] = level[node];
-                    pulled_by[link.to] = Some(node);
+                    *pulled = Some(node);
                 }
             }
         }
@@ -101,7 +105,7 @@ impl<'a> Shape<'a> {
                 }
             }
         }
-        Order { order, level, pulled_by }
+        Order { nodes: order, level, pulled_by }
     }
 }
 
@@ -110,7 +114,7 @@ pub(crate) fn by_rank(own: Vec<u8>, rank: &[usize]) -> Order {
     let mut order: Vec<usize> = (0..own.len()).collect();
     order.sort_unstable_by_key(|&node| (own[node], rank[node]));
     let pulled_by = vec![None; own.len()];
-    Order { order, level: own, pulled_by }
+    Order { nodes: order, level: own, pulled_by }
 }
 
 /// The place of each node when all are sorted by name, then by registration.

@@ -6,7 +6,10 @@ use super::{
     EdgeKind,
     problem::{Cycle, Missing, Panicked, PlanProblem},
 };
-use crate::names::{At, Quoted, short};
+use crate::{
+    NearKind,
+    names::{At, Quoted, short},
+};
 
 /// All problems, one block each.
 pub(crate) fn all(f: &mut fmt::Formatter<'_>, problems: &[PlanProblem]) -> fmt::Result {
@@ -69,17 +72,25 @@ fn absent(f: &mut fmt::Formatter<'_>, missing: &Missing, of: Of) -> fmt::Result 
         let label = if at == 0 { "near" } else { "" };
         write!(f, "\n  {label:<12}  {near}")?;
     }
-    let optional = match of {
-        Of::Type => {
-            write!(f, "\n  add           registry.insert(Arc::new(/* a {} */));", missing.type_name)?;
-            "wants"
+    mend(f, missing, of)
+}
+
+/// The line to write, and the other way out.
+fn mend(f: &mut fmt::Formatter<'_>, missing: &Missing, of: Of) -> fmt::Result {
+    let wanted = missing.type_name;
+    match (missing.near.first(), of) {
+        (Some(near), _) if near.kind == NearKind::PlainValue => {
+            write!(f, "\n  change        `insert_value` into `insert`, at {}", At(near.site))?;
         }
-        Of::Trait => {
-            let of = missing.type_name;
-            write!(f, "\n  add           registry.bind::<{of}, /* a registered type */>(|it| it);")?;
-            "wants_all"
+        (Some(near), _) if matches!(near.kind, NearKind::BoundOnly(_)) => {
+            write!(f, "\n  add           registry.insert(Arc::new(/* {} */));", near.type_name)?;
         }
-    };
+        (_, Of::Type) => write!(f, "\n  add           registry.insert(Arc::new(/* {wanted} */));")?,
+        (_, Of::Trait) => {
+            write!(f, "\n  add           registry.bind::<{wanted}, /* a registered type */>(|it| it);")?;
+        }
+    }
+    let optional = if of == Of::Type { "wants" } else { "wants_all" };
     write!(f, "\n  or            declare it with `{optional}` instead, if it can be done without")
 }
 
@@ -105,6 +116,7 @@ fn circle(f: &mut fmt::Formatter<'_>, cycle: &Cycle) -> fmt::Result {
     let Some(cut) = cycle.steps.get(cycle.cut) else { return Ok(()) };
     write!(f, "\n  cut           {} {} {} ({}): ", Quoted(cut.from), cut.kind, Quoted(cut.to), At(cut.site))?;
     match cut.kind {
+        _ if cycle.steps.len() == 1 => f.write_str("a provider has itself without declaring it"),
         EdgeKind::Wants => f.write_str("a wish is the cheapest edge to do without"),
         EdgeKind::Requires => write!(
             f,

@@ -138,7 +138,7 @@ pub(crate) fn all<S>(
     facts: &[Facts],
     orders: &Orders,
 ) -> Vec<PlanWarning> {
-    let mut all = duplicate_names(facts, &orders.boot.order);
+    let mut all = duplicate_names(facts, &orders.boot.nodes);
     pulled(&mut all, OrderKind::Boot, (&orders.boot, &orders.index), facts, |one| Some(one.declared.boot));
     pulled(&mut all, OrderKind::Start, (&orders.start, &orders.index), facts, |one| one.declared.start());
     pulled(&mut all, OrderKind::Reload, (&orders.reload, &orders.index), facts, |one| one.declared.reload);
@@ -168,7 +168,8 @@ fn duplicate_names(facts: &[Facts], order: &[usize]) -> Vec<PlanWarning> {
         let runnables = &one.declared.runnables;
         for (at, runnable) in runnables.iter().enumerate() {
             if runnables[..at].iter().any(|before| before.name == runnable.name) {
-                let name = runnable.name.map_or(one.shown().to_owned(), |name| format!("{}/{name}", one.shown()));
+                let name =
+                    runnable.name.map_or(one.shown().to_owned(), |name| format!("{}/{name}", one.shown()));
                 twice.insert(name, vec![(one.type_name, one.site); 2]);
             }
         }
@@ -189,7 +190,7 @@ fn pulled(
     facts: &[Facts],
     own: impl Fn(&Facts) -> Option<u8>,
 ) {
-    for &node in &order.order {
+    for &node in &order.nodes {
         if let (Some(from), Some(by)) = (own(&facts[node]), order.pulled_by[node]) {
             let (name, by) = (facts[node].shown(), facts[by].shown());
             let (index, to) = (index[node], order.level[node]);

@@ -33,12 +33,12 @@ impl fmt::Debug for Held {
 }
 
 impl<S: 'static> Registry<S> {
-    /// Takes the registry apart: providers in reverse order of the plan, those that came after the seal first,
-    /// then plain values, the last one first.
+    /// Takes the registry apart: providers in reverse order of the plan, those that came after the seal
+    /// first, then plain values, the last one first.
     ///
-    /// The registry's own references (its tables and bindings) are gone when this returns. A [`Dep`](crate::Dep)
-    /// belongs to its owner and goes with it: so drop each in turn, and the strong count of the next one tells
-    /// whether anybody else still holds it.
+    /// The registry's own references (its tables and bindings) are gone when this returns. A
+    /// [`Dep`](crate::Dep) belongs to its owner and goes with it: so drop each in turn, and the strong count
+    /// of the next one tells whether anybody else still holds it.
     #[doc(hidden)]
     pub fn into_reverse_plan_order(mut self) -> Vec<Held> {
         self.ranks();

@@ -14,8 +14,8 @@ const BUCKETS: usize = 28;
 
 type Bucket<T> = Box<[OnceLock<T>]>;
 
-/// Invariants: 1. only the holder of the store's lock appends; 2. every place below `len` is filled, so that a
-/// reader who loads `len` may read all of it; 3. nothing moves or leaves before the list itself does.
+/// Invariants: 1. only the holder of the store's lock appends; 2. every place below `len` is filled, so that
+/// a reader who loads `len` may read all of it; 3. nothing moves or leaves before the list itself does.
 pub(crate) struct Entries<T> {
     buckets: [OnceLock<Bucket<T>>; BUCKETS],
     len: AtomicUsize,
@@ -44,7 +44,8 @@ impl<T> Entries<T> {
     pub(crate) fn append(&self, entry: T) -> usize {
         let at = self.len.load(Ordering::Relaxed);
         let (bucket, offset) = place(at);
-        let places = self.buckets[bucket].get_or_init(|| (0..FIRST << bucket).map(|_| OnceLock::new()).collect());
+        let places =
+            self.buckets[bucket].get_or_init(|| (0..FIRST << bucket).map(|_| OnceLock::new()).collect());
         let filled = places[offset].set(entry).is_ok();
         debug_assert!(filled, "a place is filled once");
         self.len.store(at + 1, Ordering::Release);

@@ -12,13 +12,14 @@ use super::{
     bindings::Bound,
     store::{Entry, Refusal, WhenSealed},
 };
-use crate::{Code, Provider, codes, log};
+use crate::{Code, Provider, codes, log, names::At};
 
 impl<S: 'static> Registry<S> {
-    /// Puts a provider in. A second one of the same concrete type is skipped with one warning: the first wins.
+    /// Puts a provider in. A second one of the same concrete type is skipped with one warning: the first
+    /// wins.
     ///
-    /// After the registry was sealed it is stored and can be resolved, takes no part in this run, and is named
-    /// in a warning.
+    /// After the registry was sealed it is stored and can be resolved, takes no part in this run, and is
+    /// named in a warning.
     ///
     /// # Phase
     ///
@@ -92,7 +93,8 @@ impl<S: 'static> Registry<S> {
     ///
     /// Any number of types may be bound to one trait, before or after they are registered. The cast is nearly
     /// always `|it| it`; it is called at each look-up, under no lock, so it may resolve others, and when it
-    /// panics nothing but that look-up fails. Binding a type to the same trait again is skipped with a warning.
+    /// panics nothing but that look-up fails. Binding a type to the same trait again is skipped with a
+    /// warning.
     ///
     /// # Examples
     ///
@@ -163,12 +165,18 @@ struct Late {
     site: &'static Location<'static>,
 }
 
-fn provider_entry<S, C: Provider<S>>(provider: Arc<C>, site: &'static Location<'static>) -> (TypeId, Entry<S>) {
+fn provider_entry<S, C: Provider<S>>(
+    provider: Arc<C>,
+    site: &'static Location<'static>,
+) -> (TypeId, Entry<S>) {
     let value: Arc<dyn Any + Send + Sync> = Arc::<C>::clone(&provider);
     (TypeId::of::<C>(), Entry { type_name: type_name::<C>(), site, value, provider: Some(provider) })
 }
 
-fn value_entry<S, T: Any + Send + Sync>(value: Arc<T>, site: &'static Location<'static>) -> (TypeId, Entry<S>) {
+fn value_entry<S, T: Any + Send + Sync>(
+    value: Arc<T>,
+    site: &'static Location<'static>,
+) -> (TypeId, Entry<S>) {
     (TypeId::of::<T>(), Entry { type_name: type_name::<T>(), site, value, provider: None })
 }
 
@@ -219,11 +227,14 @@ impl fmt::Display for InsertError {
         match self {
             InsertError::Duplicate { type_name, first, second } => write!(
                 f,
-                "{code}: `{type_name}` is registered already, at {first}; the one at {second} was refused"
+                "{code}: `{type_name}` is registered already, at {}; the one at {} was refused",
+                At(first),
+                At(second)
             ),
             InsertError::Sealed { type_name, site } => write!(
                 f,
-                "{code}: `{type_name}` was refused at {site}: the run has been planned and the registry is sealed"
+                "{code}: `{type_name}` was refused at {}: the registry is sealed, for the run has been planned",
+                At(site)
             ),
         }
     }

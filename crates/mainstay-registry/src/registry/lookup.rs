@@ -91,9 +91,9 @@ impl<S: 'static> Registry<S> {
     /// Returns everything that was bound to the trait and is registered: providers in the order of the boot
     /// plan, then plain values in the order of registration.
     ///
-    /// The order is that of the last plan. When something was registered since, and the registry is not sealed,
-    /// it is planned again first; where no plan is possible, the order is by (boot priority, name). What came
-    /// after the seal comes after the planned providers.
+    /// The order is that of the last plan. When something was registered since, and the registry is not
+    /// sealed, it is planned again first; where no plan is possible, the order is by (boot priority, name).
+    /// What came after the seal comes after the planned providers.
     pub fn resolve_all<D: ?Sized + Send + Sync + 'static>(&self) -> Vec<Arc<D>> {
         let Some(group) = self.store.bindings.group(TypeId::of::<D>()) else { return Vec::new() };
         let ranks = if group.bound.len() > 1 { self.ranks() } else { None };

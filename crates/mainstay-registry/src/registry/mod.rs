@@ -10,13 +10,13 @@ mod seal;
 pub(crate) mod store;
 mod walk;
 
+pub(crate) use self::index::TypeMap;
 pub use self::{
     drop::Held,
     insert::InsertError,
     lookup::NotRegistered,
     walk::{NotReloadable, UnknownName},
 };
-pub(crate) use self::index::TypeMap;
 
 use std::fmt;
 
@@ -26,8 +26,8 @@ use self::store::Store;
 ///
 /// One value per concrete type. Look-ups take no lock, before or after boot, in any thread; insertion may be
 /// slow. The `*_all` methods are the registry's own walk: sequential, without a clock and without memory. It
-/// never rolls back, `shutdown_all` visits everyone every time, and it catches no panic of a hook. The runtime
-/// drives the same plan concurrently, with deadlines, rollback and supervision.
+/// never rolls back, `shutdown_all` visits everyone every time, and it catches no panic of a hook. The
+/// runtime drives the same plan concurrently, with deadlines, rollback and supervision.
 ///
 /// It is `Send + Sync` for every `S: 'static`. When it is dropped it drops providers in reverse order of the
 /// plan, then plain values, the last one first.

@@ -63,8 +63,8 @@ impl<S: 'static> Registry<S> {
         computed
     }
 
-    /// The order of the last plan; of a new one, if something was registered since. From within a plan, the last
-    /// one: asking the providers that are being asked would not end.
+    /// The order of the last plan; of a new one, if something was registered since. From within a plan, the
+    /// last one: asking the providers that are being asked would not end.
     pub(super) fn ranks(&self) -> Option<Arc<Ranks>> {
         let ranks = self.store.ranks.load_full();
         let fresh = ranks.as_ref().is_some_and(|ranks| ranks.covers == self.store.planned_len());

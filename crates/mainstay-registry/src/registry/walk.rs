@@ -77,15 +77,16 @@ impl<S: 'static> Registry<S> {
         Ok(())
     }
 
-    /// Spawns every runnable that `as_runnable` gives into the set, in the order of starts, and returns how many.
-    /// Without a plan it goes by (priority, name), with a warning.
+    /// Spawns every runnable that `as_runnable` gives into the set, in the order of starts, and returns how
+    /// many. Without a plan it goes by (priority, name), with a warning.
     ///
-    /// Each future is in a span named `provider` with the field `provider`. An `Other` becomes [`Error::Run`],
-    /// and a [`Recoverable`](Error::Recoverable) without a name gets the provider's.
+    /// Each future is in a span named `provider` with the field `provider`. An `Other` becomes
+    /// [`Error::Run`], and a [`Recoverable`](Error::Recoverable) without a name gets the provider's.
     ///
     /// # Panics
     ///
     /// Outside a tokio runtime, unless there is nothing to spawn.
+    #[allow(clippy::needless_pass_by_value, reason = "the contract's signature")]
     pub fn run_all(&self, state: S, set: &mut JoinSet<Result<()>>) -> usize
     where
         S: Clone + Send,
@@ -113,8 +114,8 @@ impl<S: 'static> Registry<S> {
     ///
     /// # Errors
     ///
-    /// Its failure, as [`Error::Reload`]. [`Error::Other`] when no provider has the name ([`UnknownName`]), when
-    /// it cannot be reloaded ([`NotReloadable`]), and, before any hook, when there is no plan.
+    /// Its failure, as [`Error::Reload`]. [`Error::Other`] when no provider has the name ([`UnknownName`]),
+    /// when it cannot be reloaded ([`NotReloadable`]), and, before any hook, when there is no plan.
     ///
     /// # Cancel safety
     ///
@@ -132,8 +133,8 @@ impl<S: 'static> Registry<S> {
         reloadable.reload(state).await.map_err(|error| error.in_phase(Phase::Reload, path.names[at]))
     }
 
-    /// Reloads the state, then every reloadable provider, in the order of reloads. A provider's failure is logged
-    /// and the rest go on.
+    /// Reloads the state, then every reloadable provider, in the order of reloads. A provider's failure is
+    /// logged and the rest go on.
     ///
     /// # Errors
     ///

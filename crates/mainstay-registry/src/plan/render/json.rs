@@ -103,10 +103,7 @@ fn runnables(one: &Planned) -> impl Iterator<Item = String> {
             ReadyWhen::Started => "started",
             ReadyWhen::Signalled => "signalled",
         };
-        object(&[
-            ("name", runnable.name.map_or("null".to_owned(), string)),
-            ("ready_when", string(ready)),
-        ])
+        object(&[("name", runnable.name.map_or("null".to_owned(), string)), ("ready_when", string(ready))])
     })
 }
 

@@ -42,7 +42,8 @@ fn edges(out: &mut String, plan: &Plan, broken: Option<&Culprits>) -> std::fmt::
     for (from, one) in plan.providers.iter().enumerate() {
         for (at, edge) in one.edges.iter().enumerate() {
             let arrow = if edge.kind == EdgeKind::Requires { "-->" } else { "-.->" };
-            let label = edge.through.map(|name| format!("|\"{}\"|", escape(&short(name)))).unwrap_or_default();
+            let label =
+                edge.through.map(|name| format!("|\"{}\"|", escape(&short(name)))).unwrap_or_default();
             writeln!(out, "  n{from} {arrow}{label} n{}", edge.to)?;
             if broken.is_some_and(|broken| broken.edge(from, at)) {
                 marked.push(number.to_string());

@@ -3,9 +3,7 @@
 use std::fmt::Write;
 
 use super::super::{
-    EdgeKind, OrderKind, Plan, PlanProblem, PlanWarning, Planned,
-    problem::Culprits,
-    warning::Places,
+    EdgeKind, OrderKind, Plan, PlanProblem, PlanWarning, Planned, problem::Culprits, warning::Places,
 };
 use crate::{
     Deadlines, ReadyWhen, Validate,
@@ -44,11 +42,26 @@ impl Text<'_> {
             Some(_) => "boot, by priority and name alone",
         };
         let all: Vec<usize> = (0..self.plan.providers.len()).collect();
-        self.order(out, boot, &all, |one| one.boot_level, |text, at| text.boot_row(at))?;
-        self.order(out, "start", &self.plan.start, |one| one.start_level, |text, at| text.start_row(at))?;
-        self.order(out, "reload", &self.plan.reload, |one| one.reload_level, |text, at| {
-            text.pulled(OrderKind::Reload, at).into_iter().collect()
-        })?;
+        self.order(out, boot, &all, |one| one.boot_level, Text::boot_row)?;
+        if self.broken.is_none() {
+            self.other_orders(out)?;
+        }
+        self.endnotes(out)
+    }
+
+    fn other_orders(&self, out: &mut String) -> std::fmt::Result {
+        self.order(out, "start", &self.plan.start, |one| one.start_level, Text::start_row)?;
+        self.order(
+            out,
+            "reload",
+            &self.plan.reload,
+            |one| one.reload_level,
+            |text, at| text.pulled(OrderKind::Reload, at).into_iter().collect(),
+        )
+    }
+
+    /// What is not about one provider's place: warnings, and why there is no plan.
+    fn endnotes(&self, out: &mut String) -> std::fmt::Result {
         let warnings = self.plan.warnings.iter().filter(|one| !matches!(one, PlanWarning::Pulled { .. }));
         let mut warnings = warnings.peekable();
         if warnings.peek().is_some() {
@@ -113,8 +126,10 @@ impl Text<'_> {
 
     fn boot_row(&self, at: usize) -> Vec<String> {
         let one = &self.plan.providers[at];
-        let mut lines: Vec<String> =
-            [EdgeKind::Requires, EdgeKind::Wants].into_iter().filter_map(|kind| self.needs(at, kind)).collect();
+        let mut lines: Vec<String> = [EdgeKind::Requires, EdgeKind::Wants]
+            .into_iter()
+            .filter_map(|kind| self.needs(at, kind))
+            .collect();
         lines.extend(self.pulled(OrderKind::Boot, at));
         match one.validate_when {
             Validate::AfterBoot => {}
