@@ -158,9 +158,9 @@ impl Isolated {
         });
         let exit = match (dropped, exit) {
             // A panic in the `Drop` of what was aborted is the more interesting end.
-            (Err(panic), Exit::Ok | Exit::Disabled | Exit::Aborted | Exit::RuntimeGone) => {
-                Exit::Panicked(format!("{} (in a destructor, as its future was dropped)", panic_message(panic)))
-            }
+            (Err(panic), Exit::Ok | Exit::Disabled | Exit::Aborted | Exit::RuntimeGone) => Exit::Panicked(
+                format!("{} (in a destructor, as its future was dropped)", panic_message(panic)),
+            ),
             (Err(panic), exit) => {
                 std::mem::forget(panic);
                 exit

@@ -16,7 +16,10 @@ pub(crate) enum Clock {
 }
 
 impl Clock {
-    #[allow(clippy::disallowed_methods, reason = "this is the clock that everything else is told the time by")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "this is the clock that everything else is told the time by"
+    )]
     pub(crate) fn now(self) -> Instant {
         match self {
             Self::Real => Instant::now(),

@@ -1,4 +1,4 @@
-//! The runtime's error codes, each with its page: MS02xx.
+//! The runtime's error codes, each with its page: `MS02xx`.
 
 mainstay_registry::codes! {
     /// a boot hook failed

@@ -47,4 +47,3 @@ impl fmt::Debug for Control {
         f.write_str("Control")
     }
 }
-

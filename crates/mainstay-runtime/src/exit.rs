@@ -68,7 +68,6 @@ impl Cause {
         &self.chain
     }
 
-
     /// Reads the error's texts and drops it. `Display`, `source` and `Drop` are user code and may panic.
     pub(crate) fn of(error: Error) -> Self {
         let kind = match &error {

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use mainstay_registry::{Phase, Provider, Registry, Result};
+use mainstay_registry::{Phase, Provider, Registry};
 
 use crate::engine::Engine;
 use crate::exit::panic_message;
@@ -74,7 +74,7 @@ impl<S: Clone + Send + Sync + 'static> Release<S> {
     }
 
     /// The engine's references first, then the state, then the registry if nobody else has it.
-    pub(crate) fn run(self) -> Result<()> {
+    pub(crate) fn run(self) {
         let Self { mut providers, state, registry, progress } = self;
         while let Some((name, provider)) = providers.pop() {
             progress.dropping(name, provider);
@@ -88,6 +88,5 @@ impl<S: Clone + Send + Sync + 'static> Release<S> {
                 progress.dropping(held.name, held.value);
             }
         }
-        Ok(())
     }
 }

@@ -3,9 +3,7 @@
 use std::fmt;
 use std::future::Future;
 
-use mainstay_registry::{
-    Deadlines, Dependencies, Provider, ReadyWhen, Result, Runnable, TaskFuture,
-};
+use mainstay_registry::{Deadlines, Dependencies, Provider, ReadyWhen, Result, Runnable, TaskFuture};
 
 use crate::context::{RunContext, task};
 

@@ -33,13 +33,14 @@ pub(crate) struct Supervisor<S> {
     pub(crate) shutdown_on: Option<BoxFuture<'static, ()>>,
 }
 
-type Planned = std::result::Result<Plan, PlanError>;
+/// The plan with the providers that it names; where the planning task leaves it.
+type Planned<S> = Arc<Mutex<Option<(std::result::Result<Plan, PlanError>, Vec<Node<S>>)>>>;
 
 impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
     /// Runs the whole lifecycle. It reads like the list of phases; the policies are the machine's.
     pub(crate) async fn lifecycle(&mut self) -> Outcome {
         if let Err(refused) = self.plan().await {
-            return refused;
+            return *refused;
         }
         self.watch_shutdown_on();
         self.phase(Machine::begin_preflight, Machine::walk_over).await;
@@ -69,10 +70,8 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
             self.engine.begin(Machine::begin_stop);
             self.until(|machine| machine.stop_over() || machine.is_forced()).await;
         }
-        let forced = match self.engine.machine().stage() {
-            Stage::Forced { until } => until,
-            _ => return,
-        };
+        let stage = self.engine.machine().stage();
+        let Stage::Forced { until: forced } = stage else { return };
         // Hooks that were called last are polled once, on threads of their own where no worker is free.
         let half = forced.checked_sub(Duration::from_millis(3)).unwrap_or(forced);
         sleep_until(self.engine.clock, half).await;
@@ -106,9 +105,9 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
     }
 
     /// Asks every provider for its name, priorities and edges, isolated like a hook.
-    async fn plan(&mut self) -> std::result::Result<(), Outcome> {
-        let Some(registry) = self.engine.registry() else { return Err(Outcome::done()) };
-        let planned: Arc<Mutex<Option<(Planned, Vec<Node<S>>)>>> = Arc::default();
+    async fn plan(&mut self) -> std::result::Result<(), Box<Outcome>> {
+        let Some(registry) = self.engine.registry() else { return Err(Box::new(Outcome::done())) };
+        let planned: Planned<S> = Arc::default();
         let result = Arc::clone(&planned);
         let future: BoxFuture<'static, Result<()>> = Box::pin(async move {
             let plan = registry.seal();
@@ -120,12 +119,12 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
         let planned = planned.lock().unwrap_or_else(PoisonError::into_inner).take();
         match (exit, planned) {
             (_, Some((Ok(plan), nodes))) => self.planned(&plan, nodes),
-            (_, Some((Err(error), _))) => Err(Outcome::refused(error.to_string(), 78)),
+            (_, Some((Err(error), _))) => Err(Box::new(Outcome::refused(error.to_string(), 78))),
             (JobEnd::Ended(exit), None) => {
                 let failure = Failure::of("plan", Phase::Plan, exit);
-                Err(self.failed_plan(failure.unwrap_or_else(|| {
-                    Failure::new("plan", Phase::Plan, Problem::RuntimeGone)
-                })))
+                Err(self.failed_plan(
+                    failure.unwrap_or_else(|| Failure::new("plan", Phase::Plan, Problem::RuntimeGone)),
+                ))
             }
             (JobEnd::TimedOut, None) => {
                 Err(self.failed_plan(Failure::new("plan", Phase::Plan, Problem::Deadline(PLAN_LIMIT))))
@@ -133,12 +132,12 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
             (JobEnd::Stopped, None) => {
                 let mut machine = self.engine.machine();
                 let now = self.engine.clock.now();
-                Err(machine.outcome(now, Vec::new()))
+                Err(Box::new(machine.outcome(now, Vec::new())))
             }
         }
     }
 
-    fn planned(&mut self, plan: &Plan, nodes: Vec<Node<S>>) -> std::result::Result<(), Outcome> {
+    fn planned(&mut self, plan: &Plan, nodes: Vec<Node<S>>) -> std::result::Result<(), Box<Outcome>> {
         let names: Vec<String> = plan
             .warnings()
             .iter()
@@ -147,20 +146,23 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
             .collect();
         if !names.is_empty() {
             let code = crate::codes::DUPLICATE_NAME.id;
-            return Err(Outcome::refused(format!("error[{code}]: {}\nnothing was started", names.join("\n")), 78));
+            let text = format!("error[{code}]: {}\nnothing was started", names.join("\n"));
+            return Err(Box::new(Outcome::refused(text, 78)));
         }
         let warnings = plan.warnings().iter().map(ToString::to_string).collect();
         let spec = Spec::of(plan, &self.limits, self.engine.state_reload.is_some());
-        self.engine.sink.emit(self.engine.clock.now(), EventKind::Planned { providers: nodes.len(), warnings });
+        self.engine
+            .sink
+            .emit(self.engine.clock.now(), EventKind::Planned { providers: nodes.len(), warnings });
         self.engine.machine().planned(Arc::new(spec));
         let _ = self.engine.nodes.set(nodes);
         Ok(())
     }
 
-    fn failed_plan(&self, failure: Failure) -> Outcome {
+    fn failed_plan(&self, failure: Failure) -> Box<Outcome> {
         self.engine.sink.emit(self.engine.clock.now(), EventKind::Failed(failure.clone()));
         let code = failure.exit_code();
-        Outcome { failures: vec![failure], ..Outcome::empty(StopCause::Failed, code) }
+        Box::new(Outcome { failures: vec![failure], ..Outcome::empty(StopCause::Failed, code) })
     }
 
     /// The future given to `shutdown_on` is the user's: it is polled by his runtime.
@@ -187,7 +189,16 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
         };
         let forced = self.engine.machine().is_forced();
         let limit = if forced { Duration::from_millis(20) } else { RELEASE_LIMIT.max(left) };
-        let end = self.job("release", Box::pin(async move { release.run() }), limit).await;
+        let end = self
+            .job(
+                "release",
+                Box::pin(async move {
+                    release.run();
+                    Ok(())
+                }),
+                limit,
+            )
+            .await;
         let (held, failures, current) = progress.take();
         let mut machine = self.engine.machine();
         for failure in failures {
@@ -213,7 +224,12 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
     }
 
     /// Runs something of the supervisor's own that touches the user's code: isolated, rescued, and bounded.
-    async fn job(&mut self, name: &'static str, future: BoxFuture<'static, Result<()>>, limit: Duration) -> JobEnd {
+    async fn job(
+        &mut self,
+        name: &'static str,
+        future: BoxFuture<'static, Result<()>>,
+        limit: Duration,
+    ) -> JobEnd {
         let (done, mut wait) = oneshot::channel();
         let span = tracing::debug_span!("hook", phase = name);
         let work = Work { future, done: Box::new(JobDone(done)) };
@@ -271,7 +287,8 @@ impl<S: Clone + Send + Sync + 'static> Done for ShutdownOn<S> {
             Exit::Ok | Exit::Disabled => self.engine.feed(Input::Stop(StopCause::ShutdownOn)),
             // A future that panicked will never ask for the end again: that is the end.
             Exit::Panicked(message) => {
-                self.engine.feed(Input::Stop(StopCause::Requested(format!("shutdown_on panicked: {message}"))));
+                self.engine
+                    .feed(Input::Stop(StopCause::Requested(format!("shutdown_on panicked: {message}"))));
             }
             _ => {}
         }

@@ -41,9 +41,7 @@ impl Fault {
             Self::None => Ok(()),
             Self::Error(text) => Err(Error::msg(text)),
             Self::Recoverable(text) => Err(Error::recoverable(text)),
-            Self::Invalid(text) => {
-                Err(Error::Validate { name: "", source: text.into() })
-            }
+            Self::Invalid(text) => Err(Error::Validate { name: "", source: text.into() }),
             Self::Panic(text) => panic!("{text}"),
             Self::PanicLater(text) => {
                 tokio::task::yield_now().await;
@@ -85,9 +83,7 @@ struct Bomb;
 
 impl Drop for Bomb {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
-            panic!("a destructor panics");
-        }
+        assert!(std::thread::panicking(), "a destructor panics");
     }
 }
 

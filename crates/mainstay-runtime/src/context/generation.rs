@@ -113,14 +113,19 @@ impl Generation {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn spawn(this: &Arc<Self>, name: Cow<'static, str>, future: BoxFuture<'static, Result<()>>) -> Child {
+    pub(super) fn spawn(
+        this: &Arc<Self>,
+        name: Cow<'static, str>,
+        future: BoxFuture<'static, Result<()>>,
+    ) -> Child {
         let (ended, wait) = oneshot::channel();
         let (handle, clock) = match &this.host {
             Some(host) => (host.handle().clone(), host.clock()),
             None => (Handle::current(), Clock::Real),
         };
         let provider = this.name.provider;
-        let future = Box::pin(async move { future.await.map_err(|error| error.in_phase(Phase::Run, provider)) });
+        let future =
+            Box::pin(async move { future.await.map_err(|error| error.in_phase(Phase::Run, provider)) });
         let span = tracing::debug_span!("child", provider, child = %name, generation = this.name.generation);
         let context = RunContext::new(Arc::clone(this));
         let mut members = this.members();

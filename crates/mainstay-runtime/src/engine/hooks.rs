@@ -43,13 +43,15 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
         Some(match id.kind {
             HookKind::Boot => {
                 let (provider, name) = provider()?;
-                Box::pin(async move { provider.boot(&state).await.map_err(|e| e.in_phase(Phase::Boot, name)) })
+                Box::pin(
+                    async move { provider.boot(&state).await.map_err(|e| e.in_phase(Phase::Boot, name)) },
+                )
             }
             HookKind::Shutdown => {
                 let (provider, name) = provider()?;
-                Box::pin(
-                    async move { provider.shutdown(&state).await.map_err(|e| e.in_phase(Phase::Shutdown, name)) },
-                )
+                Box::pin(async move {
+                    provider.shutdown(&state).await.map_err(|e| e.in_phase(Phase::Shutdown, name))
+                })
             }
             HookKind::Reload => {
                 let (provider, name) = provider()?;
@@ -97,7 +99,11 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
                 let own = S::clone(&state);
                 drop(state);
                 let mut runnables = provider.runnables();
-                let task = if index < runnables.len() { Some(runnables.swap_remove(index).runnable.run(own)) } else { None };
+                let task = if index < runnables.len() {
+                    Some(runnables.swap_remove(index).runnable.run(own))
+                } else {
+                    None
+                };
                 drop(runnables);
                 drop(provider);
                 task

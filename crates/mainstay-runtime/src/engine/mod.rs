@@ -188,11 +188,10 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
         let hooks = self.machine().running_hooks();
         let now = self.clock.now();
         for id in hooks {
-            if let Some(cell) = self.slot(id).starved(now) {
-                if rescue(&cell) {
-                    let provider = self.node(id.node).map_or("validate", |node| node.name);
-                    self.sink.emit(now, EventKind::Rescued { provider, phase: id.kind.phase() });
-                }
+            let rescued = self.slot(id).starved(now).is_some_and(|cell| rescue(&cell));
+            if rescued {
+                let provider = self.node(id.node).map_or("validate", |node| node.name);
+                self.sink.emit(now, EventKind::Rescued { provider, phase: id.kind.phase() });
             }
         }
     }

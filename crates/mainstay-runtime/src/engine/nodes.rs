@@ -59,7 +59,8 @@ impl TaskSlot {
     }
 
     pub(crate) fn set(&self, running: Option<Arc<Running>>) {
-        let old = std::mem::replace(&mut *self.current.lock().unwrap_or_else(PoisonError::into_inner), running);
+        let old =
+            std::mem::replace(&mut *self.current.lock().unwrap_or_else(PoisonError::into_inner), running);
         drop(old);
     }
 }

@@ -2,9 +2,12 @@
 //!
 //! The fields `provider`, `phase`, `generation` and `code` are frozen: dashboards and alerts may rely on them.
 
+use std::time::Duration;
+
+use mainstay_registry::Phase;
 use tracing::{debug, error, info, warn};
 
-use super::{Event, EventKind, ReloadResult};
+use super::{Busy, Event, EventKind, ReloadReport, ReloadResult};
 use crate::clock::human;
 use crate::outcome::{Failure, StopCause};
 
@@ -17,7 +20,9 @@ pub(crate) fn log(event: &Event) {
             }
         }
         EventKind::Booting { provider } => debug!(provider, phase = "boot", "booting"),
-        EventKind::Booted { provider, took } => debug!(provider, phase = "boot", took = %human(*took), "booted"),
+        EventKind::Booted { provider, took } => {
+            debug!(provider, phase = "boot", took = %human(*took), "booted");
+        }
         EventKind::BootFinished { providers, took, .. } => {
             info!(phase = "boot", providers, took = %human(*took), "boot finished");
         }
@@ -31,61 +36,43 @@ pub(crate) fn log(event: &Event) {
             info!(provider = %task, phase = "run", generation = task.generation, disabled, "ended");
         }
         EventKind::Recoverable(failure) => {
-            warn!(provider = failure.provider(), phase = "run", code = failure.code().id, "{}", failure.headline());
+            warn!(
+                provider = failure.provider(),
+                phase = "run",
+                code = failure.code().id,
+                "{}",
+                failure.headline()
+            );
         }
         EventKind::Ready { took } => info!(phase = "run", took = %human(*took), "ready"),
         EventKind::Failed(failure) => failed(failure),
-        EventKind::Late { phase, elapsed, running, waiting } => {
-            let running: Vec<String> = running
-                .iter()
-                .map(|busy| {
-                    let seen = busy.seen.as_deref().map(|seen| format!(" ({seen})")).unwrap_or_default();
-                    format!("'{}' in {} since {}{seen}", busy.name, busy.phase, human(busy.since))
-                })
-                .collect();
-            let waiting: Vec<String> =
-                waiting.iter().map(|(who, whom)| format!("'{who}' <- {}", quoted(whom))).collect();
+        EventKind::Late { phase, elapsed, running, waiting } => late(*phase, *elapsed, running, waiting),
+        EventKind::Rescued { provider, phase } => {
             warn!(
+                provider,
                 phase = phase.as_str(),
-                elapsed = %human(*elapsed),
-                running = %running.join("; "),
-                waiting = %waiting.join("; "),
-                "still in {phase}"
+                "no worker polled the hook: it runs on a thread of its own"
             );
         }
-        EventKind::Rescued { provider, phase } => {
-            warn!(provider, phase = phase.as_str(), "no worker polled the hook: it runs on a thread of its own");
-        }
         EventKind::Reloading => debug!(phase = "reload", "reloading"),
-        EventKind::Reloaded(report) => {
-            for (provider, result) in &report.entries {
-                match result {
-                    ReloadResult::Refused(failure) => failed(failure),
-                    ReloadResult::Skipped { because } => {
-                        warn!(provider, phase = "reload", because, "reload skipped");
-                    }
-                    ReloadResult::Reloaded { took } => {
-                        debug!(provider, phase = "reload", took = %human(*took), "reloaded");
-                    }
-                }
-            }
-            if report.is_ok() {
-                info!(phase = "reload", took = %human(report.took), "reloaded");
-            } else {
-                error!(phase = "reload", took = %human(report.took), "reload refused");
-            }
-        }
+        EventKind::Reloaded(report) => reloaded(report),
         EventKind::ReloadAborted => warn!(phase = "reload", "reload given up: the process stops"),
         EventKind::Reopening => info!(phase = "run", "reopening"),
         EventKind::SignalRefused { signal, phase } => {
             warn!(phase = phase.as_str(), %signal, "{signal} is not followed during {phase}");
         }
-        EventKind::StopRequested { cause: StopCause::Failed } => warn!(phase = "stop", "stopping after a failure"),
+        EventKind::StopRequested { cause: StopCause::Failed } => {
+            warn!(phase = "stop", "stopping after a failure");
+        }
         EventKind::StopRequested { cause } => info!(phase = "stop", %cause, "stopping"),
-        EventKind::LameDuck { delay } => info!(phase = "stop", delay = %human(*delay), "serving on, not ready"),
+        EventKind::LameDuck { delay } => {
+            info!(phase = "stop", delay = %human(*delay), "serving on, not ready");
+        }
         EventKind::RollingBack => info!(phase = "stop", "rolling back"),
         EventKind::Stopping { provider } => debug!(provider, phase = "stop", "stopping"),
-        EventKind::Stopped { provider, took } => debug!(provider, phase = "stop", took = %human(*took), "stopped"),
+        EventKind::Stopped { provider, took } => {
+            debug!(provider, phase = "stop", took = %human(*took), "stopped");
+        }
         EventKind::Forced(cut) => {
             warn!(
                 provider = cut.provider,
@@ -120,4 +107,41 @@ fn failed(failure: &Failure) {
 
 fn quoted(names: &[&str]) -> String {
     names.iter().map(|name| format!("'{name}'")).collect::<Vec<_>>().join(", ")
+}
+
+fn late(phase: Phase, elapsed: Duration, running: &[Busy], waiting: &[(&'static str, Vec<&'static str>)]) {
+    let running: Vec<String> = running
+        .iter()
+        .map(|busy| {
+            let seen = busy.seen.as_deref().map(|seen| format!(" ({seen})")).unwrap_or_default();
+            format!("'{}' in {} since {}{seen}", busy.name, busy.phase, human(busy.since))
+        })
+        .collect();
+    let waiting: Vec<String> =
+        waiting.iter().map(|(who, whom)| format!("'{who}' <- {}", quoted(whom))).collect();
+    warn!(
+        phase = phase.as_str(),
+        elapsed = %human(elapsed),
+        running = %running.join("; "),
+        waiting = %waiting.join("; "),
+        "still in {phase}"
+    );
+}
+
+fn reloaded(report: &ReloadReport) {
+    for (provider, result) in &report.entries {
+        match result {
+            ReloadResult::Refused(failure) => failed(failure),
+            ReloadResult::Skipped { because } => warn!(provider, phase = "reload", because, "reload skipped"),
+            ReloadResult::Reloaded { took } => {
+                debug!(provider, phase = "reload", took = %human(*took), "reloaded");
+            }
+        }
+    }
+    let took = human(report.took);
+    if report.is_ok() {
+        info!(phase = "reload", %took, "reload finished");
+    } else {
+        error!(phase = "reload", %took, "reload refused");
+    }
 }

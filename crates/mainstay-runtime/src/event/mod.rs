@@ -3,7 +3,7 @@
 mod log;
 mod sink;
 
-pub(crate) use self::sink::Sink;
+pub(crate) use self::sink::{Reader, Sink};
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

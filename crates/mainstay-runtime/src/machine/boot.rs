@@ -119,7 +119,9 @@ impl Machine {
     }
 
     pub(super) fn boot_ended(&mut self, id: HookId, exit: Exit, now: Instant) {
-        let Some(running) = self.boot.nodes[id.node].running.filter(|running| running.id == id) else { return };
+        let Some(running) = self.boot.nodes[id.node].running.filter(|running| running.id == id) else {
+            return;
+        };
         self.boot.nodes[id.node].running = None;
         self.boot.nodes[id.node].ended = Some(now);
         // Zero already when it was left behind at the end of the grace.
@@ -202,7 +204,9 @@ impl Machine {
         let overdue: Vec<Running> = self
             .boot
             .running()
-            .filter(|running| running.until <= now && self.boot.nodes[running.id.node].state == BootState::Running)
+            .filter(|running| {
+                running.until <= now && self.boot.nodes[running.id.node].state == BootState::Running
+            })
             .collect();
         for running in overdue {
             let spec = &self.spec.nodes[running.id.node];
@@ -210,7 +214,10 @@ impl Machine {
             self.boot.nodes[running.id.node].state = BootState::Failed;
             let seen = describe(&look.hook(running.id));
             self.out.push(Action::AbortHook(running.id));
-            self.fail(Failure::new(name, Phase::Boot, Problem::Deadline(deadline)).at(site).detail(seen), now);
+            self.fail(
+                Failure::new(name, Phase::Boot, Problem::Deadline(deadline)).at(site).detail(seen),
+                now,
+            );
         }
         let budget = self.limits.boot_budget;
         if self.boot.cancelled.is_none() && now.saturating_duration_since(self.began) >= budget {
@@ -221,7 +228,10 @@ impl Machine {
                 self.boot.nodes[running.id.node].state = BootState::Failed;
                 let seen = describe(&look.hook(running.id));
                 self.out.push(Action::AbortHook(running.id));
-                self.fail(Failure::new(name, Phase::Boot, Problem::Budget(budget)).at(site).detail(seen), now);
+                self.fail(
+                    Failure::new(name, Phase::Boot, Problem::Budget(budget)).at(site).detail(seen),
+                    now,
+                );
             }
         }
         if self.boot.cancelled.is_some_and(|until| until <= now) && self.boot.in_flight > 0 {

@@ -25,7 +25,8 @@ impl Machine {
 
     /// Every hook that is being waited for.
     pub(crate) fn running_hooks(&self) -> Vec<HookId> {
-        let mut hooks: Vec<HookId> = self.boot.running().chain(self.stop.running()).map(|running| running.id).collect();
+        let mut hooks: Vec<HookId> =
+            self.boot.running().chain(self.stop.running()).map(|running| running.id).collect();
         hooks.extend(self.walk.running().map(|(running, _)| running.id));
         hooks.extend(self.reload.running().map(|running| running.id));
         hooks

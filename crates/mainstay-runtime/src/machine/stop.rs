@@ -225,7 +225,8 @@ impl Machine {
         // The last of the plan first.
         for node in (0..self.spec.nodes.len()).rev() {
             let stop = self.stop.nodes[node];
-            if self.spec.nodes[node].boot_level == level && stop.step == Step::Waiting && stop.waits_for == 0 {
+            if self.spec.nodes[node].boot_level == level && stop.step == Step::Waiting && stop.waits_for == 0
+            {
                 self.stop_node(node, now);
             }
         }
@@ -266,12 +267,12 @@ impl Machine {
     }
 
     pub(super) fn shutdown_ended(&mut self, id: HookId, exit: Exit, now: Instant) {
-        let Some(stop) = self.stop.nodes.get_mut(id.node) else { return };
-        if stop.hook.is_none_or(|running| running.id != id) {
+        let Some(node) = self.stop.nodes.get_mut(id.node) else { return };
+        if node.hook.is_none_or(|running| running.id != id) {
             return;
         }
-        stop.hook = None;
-        let step = stop.step;
+        node.hook = None;
+        let step = node.step;
         match exit {
             Exit::Ok | Exit::Disabled => self.stop.hooks_done += 1,
             Exit::Aborted | Exit::NeverBegan => {}
@@ -326,7 +327,11 @@ impl Machine {
         for &dep in spec.nodes[node].deps.iter().rev() {
             let stop = &mut self.stop.nodes[dep];
             stop.waits_for = stop.waits_for.saturating_sub(1);
-            if stop.waits_for == 0 && stop.step == Step::Waiting && open && spec.nodes[dep].boot_level == level {
+            if stop.waits_for == 0
+                && stop.step == Step::Waiting
+                && open
+                && spec.nodes[dep].boot_level == level
+            {
                 self.stop_node(dep, now);
             }
         }
@@ -371,7 +376,9 @@ impl Machine {
                         self.abort_node(node, now, by_budget, look);
                     }
                 }
-                Step::Grace { until, by_budget } if until <= now => self.abort_node(node, now, by_budget, look),
+                Step::Grace { until, by_budget } if until <= now => {
+                    self.abort_node(node, now, by_budget, look);
+                }
                 Step::Aborting { until } if until <= now => {
                     self.name_stuck(node, since, now, look);
                     self.node_gone(node, now);
@@ -430,7 +437,8 @@ impl Machine {
         for (task, what, seen) in stuck {
             // Listed when it was cut; here only what has been learned since is put in.
             let listed = self.forced.iter_mut().rev();
-            let listed = listed.filter(|cut| cut.provider == provider && cut.what == what && cut.task == task);
+            let listed =
+                listed.filter(|cut| cut.provider == provider && cut.what == what && cut.task == task);
             if let Some(cut) = listed.take(1).next() {
                 cut.after = after;
                 cut.seen = seen.or_else(|| cut.seen.take());
@@ -461,7 +469,9 @@ impl Machine {
         let nodes = self.stop.nodes.iter();
         nodes
             .filter_map(|node| match node.step {
-                Step::Asked { until, .. } | Step::Grace { until, .. } | Step::Aborting { until } => Some(until),
+                Step::Asked { until, .. } | Step::Grace { until, .. } | Step::Aborting { until } => {
+                    Some(until)
+                }
                 Step::Hook { .. } => node.hook.map(|hook| hook.until),
                 Step::Out | Step::Waiting | Step::Gone => None,
             })

@@ -15,11 +15,22 @@ use crate::spec::Spec;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TaskState {
     Idle,
-    Starting { since: Instant, until: Instant },
-    Ready { since: Instant },
+    Starting {
+        since: Instant,
+        until: Instant,
+    },
+    Ready {
+        since: Instant,
+    },
     /// Its main future has ended, children are left; they were asked to stop.
-    Winding { since: Instant, until: Instant, ready: bool },
-    Over { recoverable: bool },
+    Winding {
+        since: Instant,
+        until: Instant,
+        ready: bool,
+    },
+    Over {
+        recoverable: bool,
+    },
 }
 
 impl TaskState {
@@ -203,7 +214,9 @@ impl Machine {
         let all = self.tasks.nodes[node].iter().all(|task| {
             matches!(
                 task.state,
-                TaskState::Ready { .. } | TaskState::Winding { ready: true, .. } | TaskState::Over { recoverable: false }
+                TaskState::Ready { .. }
+                    | TaskState::Winding { ready: true, .. }
+                    | TaskState::Over { recoverable: false }
             )
         });
         if all && self.stage == Stage::Run {
@@ -304,7 +317,9 @@ impl Machine {
             for (index, task) in tasks.iter().enumerate() {
                 let id = TaskId { node, task: index, generation: task.generation };
                 match task.state {
-                    TaskState::Starting { until, .. } if until <= now && self.cause.is_none() => late.push(id),
+                    TaskState::Starting { until, .. } if until <= now && self.cause.is_none() => {
+                        late.push(id);
+                    }
                     TaskState::Winding { since, until, .. } if until <= now => wound.push((id, since)),
                     _ => {}
                 }
@@ -329,7 +344,14 @@ impl Machine {
     }
 
     /// Aborts a task and names it.
-    pub(super) fn cut_task(&mut self, id: TaskId, since: Instant, now: Instant, by_budget: bool, look: &dyn Look) {
+    pub(super) fn cut_task(
+        &mut self,
+        id: TaskId,
+        since: Instant,
+        now: Instant,
+        by_budget: bool,
+        look: &dyn Look,
+    ) {
         let node = &self.spec.nodes[id.node];
         let cut = Forced {
             provider: node.name,
@@ -363,7 +385,9 @@ impl Machine {
     pub(super) fn starts_waiting(&self) -> Vec<(&'static str, Vec<&'static str>)> {
         let nodes = self.spec.nodes.iter().enumerate();
         nodes
-            .filter(|(index, node)| !self.tasks.up[*index] && !node.tasks.is_empty() && !self.tasks.is_live(*index))
+            .filter(|(index, node)| {
+                !self.tasks.up[*index] && !node.tasks.is_empty() && !self.tasks.is_live(*index)
+            })
             .map(|(_, node)| {
                 let whom = node.deps.iter().filter(|&&dep| !self.tasks.up[dep]);
                 (node.name, whom.map(|&dep| self.spec.nodes[dep].name).collect())

@@ -185,7 +185,9 @@ impl Failure {
             (Problem::Error(cause), Phase::Run | Phase::Stop) => format!("runnable '{who}' failed: {cause}"),
             (Problem::Error(cause), Phase::Reload) => format!("reload of '{who}' failed: {cause}"),
             (Problem::Error(cause), _) => format!("provider '{who}' failed during {phase}: {cause}"),
-            (Problem::Panic(message), Phase::Run | Phase::Stop) => format!("runnable '{who}' panicked: {message}"),
+            (Problem::Panic(message), Phase::Run | Phase::Stop) => {
+                format!("runnable '{who}' panicked: {message}")
+            }
             (Problem::Panic(message), _) => format!("provider '{who}' panicked during {phase}: {message}"),
             (Problem::Deadline(after), Phase::Run) => {
                 format!("runnable '{who}' was not ready within {}", human(*after))
@@ -194,7 +196,10 @@ impl Failure {
                 format!("provider '{who}' did not end its {phase} within {}", human(*after))
             }
             (Problem::Budget(budget), _) => {
-                format!("provider '{who}' was still in {phase} when the budget of {} was used up", human(*budget))
+                format!(
+                    "provider '{who}' was still in {phase} when the budget of {} was used up",
+                    human(*budget)
+                )
             }
             (Problem::RuntimeGone, _) => {
                 format!("'{who}' was dropped during {phase}: the tokio runtime it ran on was shut down")

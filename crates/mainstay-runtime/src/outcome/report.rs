@@ -23,7 +23,10 @@ impl fmt::Display for Outcome {
         }
         for cut in &self.forced {
             line(f, &mut first)?;
-            let who = cut.task.as_ref().map_or_else(|| cut.provider.to_owned(), |t| format!("{}/{t}", cut.provider));
+            let who = cut
+                .task
+                .as_ref()
+                .map_or_else(|| cut.provider.to_owned(), |t| format!("{}/{t}", cut.provider));
             let why = if cut.by_budget { "the budget was used up" } else { "its own deadline" };
             write!(f, "  forced      {} of '{who}' after {} ({why})", cut.what, human(cut.after))?;
             if let Some(seen) = &cut.seen {

@@ -108,7 +108,7 @@ impl<S: Clone + Send + Sync + 'static> Runtime<S> {
             state: self.state,
             registry: self.registry,
             state_reload: self.state_reload,
-            handle: handle.clone(),
+            handle,
             clock,
             sink,
             ready,
@@ -128,7 +128,7 @@ impl<S: Clone + Send + Sync + 'static> Runtime<S> {
                 let mut supervisor = Supervisor { engine, listening, limits, shutdown_on };
                 deliver(supervisor.lifecycle().await);
             };
-            handle.spawn(supervise);
+            host.handle().spawn(supervise);
             return Some(host);
         }
         // On failure the closure is dropped with `deliver` inside it: the waiting side sees the supervisor lost.

@@ -46,11 +46,13 @@ impl Lingering {
     /// tokio cannot take its handlers away, so without this a TERM after the end would do nothing at all.
     #[allow(clippy::disallowed_methods, reason = "this is the exit of a process whose threads are blocked")]
     pub(super) async fn linger(mut self) {
-        if let Some(stuck) = self.stuck {
-            if self.signal_within(stuck).await.is_none() && !self.is_taken() {
-                self.report.print();
-                std::process::exit(i32::from(self.report.exit_code()));
-            }
+        let late = match self.stuck {
+            Some(stuck) => self.signal_within(stuck).await.is_none(),
+            None => false,
+        };
+        if late && !self.is_taken() {
+            self.report.print();
+            std::process::exit(i32::from(self.report.exit_code()));
         }
         if !self.own_signals || LINGERS.swap(true, Ordering::AcqRel) {
             return;

@@ -15,7 +15,7 @@ use mainstay_registry::{Deadlines, Registry, ReloadState};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::StateReload;
-use crate::event::Event;
+use crate::event::{Event, Reader};
 use crate::signals::Signals;
 use crate::spec::Limits;
 
@@ -64,7 +64,7 @@ pub struct Runtime<S> {
     limits: Limits,
     shutdown_on: Option<BoxFuture<'static, ()>>,
     stop_token: Option<CancellationToken>,
-    readers: Vec<Box<dyn FnMut(&Event) + Send>>,
+    readers: Vec<Reader>,
     exit_when_stuck: Option<Duration>,
     state_reload: Option<StateReload<S>>,
     inline: bool,
@@ -193,7 +193,10 @@ impl<S: Clone + Send + Sync + 'static> Runtime<S> {
     {
         self.state_reload = Some(|state| {
             Box::pin(async move {
-                state.reload().await.map_err(|error| error.in_phase(mainstay_registry::Phase::Reload, "state"))
+                state
+                    .reload()
+                    .await
+                    .map_err(|error| error.in_phase(mainstay_registry::Phase::Reload, "state"))
             })
         });
         self
@@ -202,6 +205,9 @@ impl<S: Clone + Send + Sync + 'static> Runtime<S> {
 
 impl<S> fmt::Debug for Runtime<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Runtime").field("limits", &self.limits).field("inline", &self.inline).finish_non_exhaustive()
+        f.debug_struct("Runtime")
+            .field("limits", &self.limits)
+            .field("inline", &self.inline)
+            .finish_non_exhaustive()
     }
 }

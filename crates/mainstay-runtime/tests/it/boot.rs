@@ -47,8 +47,8 @@ struct P<const N: usize>;
 
 impl<const N: usize> P<N> {
     const NAMES: [&'static str; 20] = [
-        "p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "p9", "p10", "p11", "p12", "p13", "p14", "p15", "p16",
-        "p17", "p18", "p19",
+        "p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "p9", "p10", "p11", "p12", "p13", "p14", "p15",
+        "p16", "p17", "p18", "p19",
     ];
 }
 
@@ -60,7 +60,12 @@ macro_rules! twenty {
 
 fn twenty(log: &Log, fault: &Fault) -> Registry<()> {
     let registry = Registry::new();
-    twenty!(registry, log, fault.clone(), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19]);
+    twenty!(
+        registry,
+        log,
+        fault.clone(),
+        [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19]
+    );
     registry
 }
 
@@ -76,7 +81,8 @@ async fn twenty_independent_providers_of_50_ms_boot_in_under_60_ms() {
 
 #[tokio::test(start_paused = true)]
 async fn one_at_a_time_they_boot_as_the_walk_does_also_when_hooks_suspend() {
-    let names = |log: &Log| log.lines().into_iter().filter(|line| line.starts_with("boot")).collect::<Vec<_>>();
+    let names =
+        |log: &Log| log.lines().into_iter().filter(|line| line.starts_with("boot")).collect::<Vec<_>>();
     let (walk, ours) = (Log::new(), Log::new());
     twenty(&walk, &Fault::Yield(3)).boot_all(&()).await.unwrap();
 
@@ -108,7 +114,11 @@ async fn independent_hooks_are_both_entered_before_either_finishes() {
     ];
     let began = Instant::now();
     assert_eq!(run(registry).await.exit_code(), 0);
-    assert!(began.elapsed() < Duration::from_millis(20), "they took their time at once: {:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_millis(20),
+        "they took their time at once: {:?}",
+        began.elapsed()
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -186,7 +196,9 @@ async fn a_panic_in_the_destructor_of_a_cancelled_hook_is_named() {
     let log = Log::new();
     let registry = registry![
         fake::<A>("a", &log).boot(Fault::Slow(Duration::from_millis(10))),
-        fake::<B>("b", &log).boot(Fault::HangPanicDrop).deadlines(Deadlines::new().boot(Duration::from_millis(50))),
+        fake::<B>("b", &log)
+            .boot(Fault::HangPanicDrop)
+            .deadlines(Deadlines::new().boot(Duration::from_millis(50))),
     ];
     let outcome = run(registry).await;
     // Its deadline is the cause, and the panic is only its end.
@@ -223,7 +235,7 @@ async fn a_hook_past_its_deadline_is_a_failure_that_says_what_it_was_doing() {
         fn deadlines(&self) -> Deadlines {
             Deadlines::new().boot(Duration::from_secs(2))
         }
-        async fn boot(&self, _: &()) -> mainstay_registry::Result<()> {
+        async fn boot(&self, (): &()) -> mainstay_registry::Result<()> {
             mainstay_runtime::note("connecting 10.0.0.5");
             std::future::pending().await
         }
@@ -265,7 +277,7 @@ impl<const N: usize> Provider<()> for Meets<N> {
     fn name(&self) -> &'static str {
         self.name
     }
-    async fn boot(&self, _: &()) -> mainstay_registry::Result<()> {
+    async fn boot(&self, (): &()) -> mainstay_registry::Result<()> {
         self.barrier.wait();
         Err(Error::msg(format!("{} is down", self.name)))
     }
@@ -319,7 +331,7 @@ async fn the_variant_of_the_error_decides_the_exit_code_not_the_phase() {
     struct Fails(fn() -> Error);
     #[async_trait::async_trait]
     impl Provider<()> for Fails {
-        async fn boot(&self, _: &()) -> mainstay_registry::Result<()> {
+        async fn boot(&self, (): &()) -> mainstay_registry::Result<()> {
             Err((self.0)())
         }
     }

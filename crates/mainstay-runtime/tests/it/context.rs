@@ -80,12 +80,12 @@ async fn when_a_task_ends_its_children_are_asked_and_waited_for() {
 async fn a_child_that_outlives_its_task_is_aborted_at_the_stop_timeout_and_named() {
     let log = Log::new();
     let registry = registry![
-        fake::<A>("a", &log)
-            .deadlines(Deadlines::new().stop(Duration::from_secs(2)))
-            .run(|cx: RunContext| async move {
+        fake::<A>("a", &log).deadlines(Deadlines::new().stop(Duration::from_secs(2))).run(
+            |cx: RunContext| async move {
                 cx.spawn("stubborn", std::future::pending());
                 Ok(())
-            }),
+            }
+        ),
         fake::<B>("b", &log).runs_at_once(Fault::Slow(Duration::from_secs(10))),
     ];
     let outcome = run(registry).await;

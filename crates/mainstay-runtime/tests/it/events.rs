@@ -19,7 +19,13 @@ fn lates(runtime: Runtime<()>) -> (Runtime<()>, Arc<Mutex<Vec<Late>>>) {
     let runtime = runtime.on_event(move |event| {
         if let EventKind::Late { phase, elapsed, running, waiting } = &event.kind {
             let running = running.iter().map(|busy| {
-                format!("{} in {} since {:?} {}", busy.name, busy.phase, busy.since, busy.seen.as_deref().unwrap_or("-"))
+                format!(
+                    "{} in {} since {:?} {}",
+                    busy.name,
+                    busy.phase,
+                    busy.since,
+                    busy.seen.as_deref().unwrap_or("-")
+                )
             });
             into.lock().unwrap().push((*phase, *elapsed, running.collect(), waiting.clone()));
         }
@@ -70,15 +76,17 @@ async fn a_boot_that_is_late_says_who_runs_since_when_and_who_waits_for_whom() {
 async fn a_start_and_a_stop_that_are_late_say_so_as_well() {
     let log = Log::new();
     let registry = registry![
-        fake::<A>("a", &log).ready_when(ReadyWhen::Signalled).run(|cx: mainstay_runtime::RunContext| async move {
-            cx.note("warming up");
-            tokio::time::sleep(Duration::from_secs(7)).await;
-            cx.ready();
-            cx.shutdown_token().cancelled().await;
-            cx.note("flushing");
-            tokio::time::sleep(Duration::from_secs(3)).await;
-            Ok(())
-        }),
+        fake::<A>("a", &log).ready_when(ReadyWhen::Signalled).run(
+            |cx: mainstay_runtime::RunContext| async move {
+                cx.note("warming up");
+                tokio::time::sleep(Duration::from_secs(7)).await;
+                cx.ready();
+                cx.shutdown_token().cancelled().await;
+                cx.note("flushing");
+                tokio::time::sleep(Duration::from_secs(3)).await;
+                Ok(())
+            }
+        ),
         fake::<B>("b", &log).requires::<A>().runs(Fault::None),
         fake::<C>("c", &log).requires::<B>().shutdown(Fault::Slow(Duration::from_secs(4))),
     ];
@@ -110,9 +118,24 @@ async fn the_events_of_a_good_life_are_exactly_these() {
     assert_eq!(
         seen.lines(),
         [
-            "planned", "booting db", "booted db", "booting http", "booted http", "boot finished", "started http",
-            "ready http", "ready", "reloading", "reloaded true", "stop requested by request (enough)",
-            "stopping http", "ended http", "stopped http", "stopping db", "stopped db", "finished 0",
+            "planned",
+            "booting db",
+            "booted db",
+            "booting http",
+            "booted http",
+            "boot finished",
+            "started http",
+            "ready http",
+            "ready",
+            "reloading",
+            "reloaded true",
+            "stop requested by request (enough)",
+            "stopping http",
+            "ended http",
+            "stopped http",
+            "stopping db",
+            "stopped db",
+            "finished 0",
         ]
     );
 }

@@ -1,6 +1,11 @@
 //! The promises of the runtime, through its public API, in one process.
 
 #![allow(clippy::disallowed_methods, missing_docs, unreachable_pub, reason = "tests")]
+#![allow(
+    clippy::items_after_statements,
+    clippy::similar_names,
+    reason = "a test's types stand beside their use"
+)]
 
 mod blocked;
 mod boot;

@@ -111,7 +111,9 @@ async fn an_error_whose_own_text_panics_is_still_a_failure_with_a_name() {
     }
     let outcome = run(registry![Bad]).await;
     assert_eq!(outcome.exit_code(), 75);
-    assert!(outcome.to_string().contains("'Bad' failed during boot: an error whose own text panicked: no words"));
+    assert!(
+        outcome.to_string().contains("'Bad' failed during boot: an error whose own text panicked: no words")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -120,9 +122,12 @@ async fn a_run_leaves_nothing_behind() {
         let log = Log::new();
         let state = Arc::new(());
         let registry: Registry<Arc<()>> = Registry::new();
-        registry.insert(Arc::new(mainstay_test::Fake::<A, Arc<()>>::new("a", &log).runs_at_once(Fault::None)));
+        registry
+            .insert(Arc::new(mainstay_test::Fake::<A, Arc<()>>::new("a", &log).runs_at_once(Fault::None)));
         registry.insert(Arc::new(
-            mainstay_test::Fake::<B, Arc<()>>::new("b", &log).requires::<A>().runs_at_once(Fault::Error("no")),
+            mainstay_test::Fake::<B, Arc<()>>::new("b", &log)
+                .requires::<A>()
+                .runs_at_once(Fault::Error("no")),
         ));
         let registry = Arc::new(registry);
         let weak: Weak<Registry<Arc<()>>> = Arc::downgrade(&registry);

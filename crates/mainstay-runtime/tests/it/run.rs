@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use mainstay_registry::{Deadlines, Error, NamedRunnable, Provider, ReadyWhen, Registry, Runnable, TaskFuture};
+use mainstay_registry::{
+    Deadlines, Error, NamedRunnable, Provider, ReadyWhen, Registry, Runnable, TaskFuture,
+};
 use mainstay_runtime::{Problem, Runtime, Signal, Signals, StopCause, runnable, task};
 use mainstay_test::{Fault, Log};
 use std::sync::Arc;
@@ -32,7 +34,15 @@ async fn the_calls_of_one_provider_come_in_one_fixed_order() {
     assert_eq!(
         log.lines(),
         [
-            "validate a", "boot a", "validate a", "run a", "reload a", "stop a", "end a", "shutdown a", "drop a"
+            "validate a",
+            "boot a",
+            "validate a",
+            "run a",
+            "reload a",
+            "stop a",
+            "end a",
+            "shutdown a",
+            "drop a"
         ]
     );
 }
@@ -220,7 +230,9 @@ async fn a_provider_may_have_several_named_tasks_each_with_its_own_fate() {
 async fn several_failures_are_all_in_the_outcome_also_those_that_land_after_the_stop_began() {
     let log = Log::new();
     let registry = registry![
-        fake::<A>("a", &log).runs(Fault::Error("a could not flush")).shutdown(Fault::Error("a could not close")),
+        fake::<A>("a", &log)
+            .runs(Fault::Error("a could not flush"))
+            .shutdown(Fault::Error("a could not close")),
         fake::<B>("b", &log).runs_at_once(Fault::Error("b is broken")),
     ];
     let outcome = run(registry).await;

@@ -239,7 +239,8 @@ async fn hooks_use_what_nobody_has_used_before_they_share_the_reserve() {
         fake::<D>("d", &log).requires::<C>().shutdown(slow()),
         fake::<E>("e", &log).requires::<D>().shutdown(slow()),
     ];
-    let runtime = paused(registry).stop_budget(Duration::from_secs(2)).stop_reserve(Duration::from_millis(250));
+    let runtime =
+        paused(registry).stop_budget(Duration::from_secs(2)).stop_reserve(Duration::from_millis(250));
     let (outcome, took) = stopped(runtime).await;
     assert_eq!(outcome.exit_code(), 0, "{outcome}");
     assert_eq!(outcome.hooks(), (5, 5));
@@ -326,10 +327,7 @@ async fn dropping_the_handle_stops_everything_children_too() {
 #[tokio::test(start_paused = true)]
 async fn dropping_the_future_of_run_during_the_boot_rolls_back() {
     let (log, seen) = (Log::new(), Log::new());
-    let registry = registry![
-        fake::<A>("a", &log),
-        fake::<B>("b", &log).requires::<A>().boot(Fault::Hang),
-    ];
+    let registry = registry![fake::<A>("a", &log), fake::<B>("b", &log).requires::<A>().boot(Fault::Hang),];
     let run = paused(registry).on_event(events(&seen)).run();
     tokio::select! {
         outcome = run => panic!("it hangs: {outcome}"),

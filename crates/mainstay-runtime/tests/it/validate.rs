@@ -25,7 +25,14 @@ async fn everybody_is_asked_and_every_failure_reported() {
     assert_eq!(
         hooks(&log),
         [
-            "boot a", "boot b", "boot c", "validate a", "validate b", "validate c", "shutdown c", "shutdown b",
+            "boot a",
+            "boot b",
+            "boot c",
+            "validate a",
+            "validate b",
+            "validate c",
+            "shutdown c",
+            "shutdown b",
             "shutdown a"
         ],
         "nothing ran"
