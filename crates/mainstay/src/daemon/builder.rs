@@ -244,4 +244,38 @@ impl DaemonBuilder {
     {
         door::main(self, args.into_iter().map(Into::into).collect())
     }
+
+    /// Does what [`main_from`](Self::main_from) does up to the plan, and hands the runtime over: for a test of
+    /// providers, and for whoever has a tokio runtime and wants a daemon's flags. No log is installed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mainstay::{Signals, prelude::*};
+    ///
+    /// async fn job(app: Daemon, _cx: RunContext) -> Result<()> {
+    ///     assert!(app.config_dir().ends_with("testdata"));
+    ///     Ok(())
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let builder = Daemon::builder("job").insert(runnable("job", job));
+    /// let runtime = builder.runtime_from(["job", "--config-dir", "testdata"]).unwrap();
+    /// let outcome = runtime.signals(Signals::none()).inline().run().await;
+    /// assert_eq!(outcome.exit_code(), 0);
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The outcome that [`main_from`](Self::main_from) would end with: a usage error, `--help`, a verb other than
+    /// `run`, a failure in `register`.
+    pub fn runtime_from<I, T>(self, args: I) -> Result<Runtime<Daemon>, Box<Outcome>>
+    where
+        I: IntoIterator<Item = T>,
+        T: Into<OsString>,
+    {
+        self.up_to_the_plan(args.into_iter().map(Into::into).collect())
+    }
 }

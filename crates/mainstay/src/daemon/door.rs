@@ -4,13 +4,15 @@ use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use mainstay_cli::{Flags, Invocation, OwnArgs, Page, Parsed, PlanFormat, Verb, plan_page, refused_warnings};
+use mainstay_cli::{
+    CliError, Flags, Invocation, OwnArgs, Page, Parsed, PlanFormat, Verb, plan_page, refused_warnings,
+};
 use mainstay_registry::SharedState as _;
 use mainstay_runtime::{Outcome, Runtime};
 use tokio::runtime::Handle;
 
 use super::application::Application;
-use super::builder::DaemonBuilder;
+use super::builder::{DaemonBuilder, Tune};
 use super::{Daemon, check, codes, log, register};
 
 /// How long an outcome may wait for a `main` that something holds, before the process ends without it.
@@ -68,11 +70,32 @@ impl DaemonBuilder {
     /// From the plan to the last destructor. This thread only waits.
     fn run(self, daemon: Daemon) -> Result<Outcome, Box<Outcome>> {
         let application = Application::build(self.tokio)?;
-        let (registry, token) = (daemon.inner.registry.clone(), daemon.shutdown_token().clone());
-        let runtime =
-            Runtime::new(registry, daemon).shutdown_token(token).reload_state().exit_when_stuck(STUCK_AFTER);
-        let runtime = self.tune.into_iter().fold(runtime, |runtime, tune| tune(runtime));
+        let runtime = tuned(runtime_of(daemon).exit_when_stuck(STUCK_AFTER), self.tune);
         Ok(runtime.run_on(application.handle().clone()).wait())
+    }
+
+    /// Up to the plan, and no further.
+    pub(super) fn up_to_the_plan(mut self, args: Vec<OsString>) -> Result<Runtime<Daemon>, Box<Outcome>> {
+        let (verb, flags, own) = match self.cli.parse_from(args) {
+            Ok(Parsed::Verb(invocation)) => invocation.into_parts(),
+            Ok(Parsed::Shown(text)) => {
+                print(&text);
+                return Err(Box::new(Outcome::done()));
+            }
+            Ok(_) => return Err(Box::new(Outcome::done())),
+            Err(error) => return Err(Box::new(Outcome::refused(error.to_string(), 78))),
+        };
+        if verb != Verb::Run {
+            let error = CliError::invalid_value("[VERB]", verb.as_str(), "only `run` makes a runtime");
+            return Err(Box::new(Outcome::refused(error.to_string(), 78)));
+        }
+        let daemon = Daemon::new(self.name, self.version.take(), flags, own);
+        let failures = register::run_all(self.registrations, &daemon);
+        if failures.is_empty() {
+            Ok(tuned(runtime_of(daemon), self.tune))
+        } else {
+            Err(Box::new(Outcome::refused_by(failures)))
+        }
     }
 
     fn own_verb(self, word: &str, flags: Flags, own: OwnArgs) -> Outcome {
@@ -82,6 +105,15 @@ impl DaemonBuilder {
             None => Outcome::done(),
         }
     }
+}
+
+fn runtime_of(daemon: Daemon) -> Runtime<Daemon> {
+    let (registry, token) = (daemon.inner.registry.clone(), daemon.shutdown_token().clone());
+    Runtime::new(registry, daemon).shutdown_token(token).reload_state()
+}
+
+fn tuned(runtime: Runtime<Daemon>, tune: Vec<Tune>) -> Runtime<Daemon> {
+    tune.into_iter().fold(runtime, |runtime, tune| tune(runtime))
 }
 
 fn plan(daemon: &Daemon, format: PlanFormat) -> Outcome {

@@ -3,16 +3,20 @@
 //! Signals, exit codes and standard error belong to a process, so each test has one of its own. A copy is
 //! told by an environment variable which daemon to be; see `scenarios`.
 
+#[cfg(unix)]
 mod child;
+#[cfg(unix)]
 mod lines;
+#[cfg(unix)]
 mod scenarios;
+#[cfg(unix)]
 mod tests;
 
-use std::process::{ExitCode, Termination as _};
+#[cfg(unix)]
+fn main() -> std::process::ExitCode {
+    use libtest_mimic::{Arguments, Trial, run};
+    use std::process::Termination as _;
 
-use libtest_mimic::{Arguments, Trial};
-
-fn main() -> ExitCode {
     if let Ok(name) = std::env::var(child::SCENARIO) {
         return scenarios::run(&name).report();
     }
@@ -22,5 +26,8 @@ fn main() -> ExitCode {
             Ok(())
         })
     });
-    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
+    run(&Arguments::from_args(), trials.collect()).exit_code()
 }
+
+#[cfg(not(unix))]
+fn main() {}

@@ -263,8 +263,14 @@ pub(crate) fn run(name: &str) -> Outcome {
         "panics-before-boot" => faulty(None, Some(Fault::Panic), Validate::Both),
         "hangs-before-boot" => faulty(None, Some(Fault::Hang), Validate::BeforeBoot),
         "full-stderr" => {
-            // Holds the lock of standard error for ever, in the middle of a line.
-            std::thread::spawn(|| std::io::stderr().lock().write_all(&vec![b'.'; 1 << 20]));
+            // Holds the lock of standard error for ever, in the middle of a line that does not fit into the pipe.
+            let (locked, wait) = std::sync::mpsc::channel();
+            std::thread::spawn(move || {
+                let mut stderr = std::io::stderr().lock();
+                let _ = locked.send(());
+                stderr.write_all(&vec![b'.'; 1 << 20])
+            });
+            let _ = wait.recv();
             daemon().log_default("off").insert(Probe { boot: Some(Fault::Other), ..Probe::default() }).main()
         }
         "own-verb" => daemon()

@@ -49,6 +49,7 @@ tests! {
     plan_prints_each_format
     plan_prints_a_broken_graph_and_exits_with_78
     names_that_are_not_unique_exit_with_78
+    a_runtime_can_be_had_without_the_process
 }
 
 fn serving() -> Daemon {
@@ -302,4 +303,18 @@ fn plan_prints_a_broken_graph_and_exits_with_78() {
 fn names_that_are_not_unique_exit_with_78() {
     run("same-names", &["plan"]).exits(78).prints(&["probe"]).says(&["'probe' is the name of"]);
     run("same-names", &[]).exits(78).says(&["'probe'"]).without(&["probe booted"]);
+}
+
+fn a_runtime_can_be_had_without_the_process() {
+    use mainstay::{Daemon, Error, Signals};
+
+    let runtime = Daemon::builder("probed").insert_value(7_u8).runtime_from(["probed"]).expect("a runtime");
+    let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    assert_eq!(tokio.block_on(runtime.signals(Signals::none()).run()).exit_code(), 0);
+
+    let refused = Daemon::builder("probed").runtime_from(["probed", "check"]).expect_err("a verb");
+    assert_eq!((refused.exit_code(), refused.failures().len()), (78, 0));
+    let fails = |_: &Daemon| Err(Error::msg("no register today"));
+    let refused = Daemon::builder("probed").register(fails).runtime_from(["probed"]).expect_err("a failure");
+    assert_eq!((refused.exit_code(), refused.failures().len()), (1, 1));
 }
