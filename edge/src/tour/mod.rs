@@ -24,7 +24,7 @@ pub(crate) fn run(_: &Daemon) -> Outcome {
         Err(error) => return Outcome::refused(format!("error: the tour cannot start: {error}"), 1),
     };
     let kept = runtime.block_on(async {
-        let mut page = page::Page::new();
+        let mut page = page::Page::printed();
         let played = tokio::time::timeout(LONGEST, play(&mut page)).await.unwrap_or_else(|_| {
             page.check(&[], Err(format!("the tour did not end in {} s", LONGEST.as_secs())))
         });

@@ -33,8 +33,9 @@ pub(crate) struct Broken;
 
 /// The page so far.
 pub(crate) struct Page {
-    since: Instant,
+    out: Box<dyn Write + Send>,
     colour: bool,
+    since: Instant,
     scenes: usize,
     checks: usize,
     evidence: Vec<(Promise, bool)>,
@@ -42,34 +43,31 @@ pub(crate) struct Page {
 }
 
 impl Page {
-    /// An empty page with its headline.
-    pub(crate) fn new() -> Self {
+    /// A page on standard output, with colours where that is a terminal.
+    pub(crate) fn printed() -> Self {
         let out = std::io::stdout();
         let colour = out.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        let page = Self {
-            since: Instant::now(),
-            colour,
-            scenes: 0,
-            checks: 0,
-            evidence: Vec::new(),
-            total: Tally::default(),
-        };
-        say(&format!(
-            "edge tour · {} · every line is checked, the exit code is the verdict",
-            env!("CARGO_PKG_VERSION")
-        ));
+        Self::new(Box::new(out), colour)
+    }
+
+    /// An empty page with its headline.
+    fn new(out: Box<dyn Write + Send>, colour: bool) -> Self {
+        let (since, evidence, total) = (Instant::now(), Vec::new(), Tally::default());
+        let mut page = Self { out, colour, since, scenes: 0, checks: 0, evidence, total };
+        let version = env!("CARGO_PKG_VERSION");
+        page.say(&format!("edge tour · {version} · every line is checked, the exit code is the verdict"));
         page
     }
 
     /// Begins a part.
     pub(crate) fn scene(&mut self, title: &str) {
         self.scenes += 1;
-        say(&format!("\n{} {title}", self.scenes));
+        self.say(&format!("\n{} {title}", self.scenes));
     }
 
     /// A line that shows what a child said; it is no check.
-    pub(crate) fn quote(&self, line: &str) {
-        say(&format!("        {}{}", self.paint("2", "| "), line.trim_end()));
+    pub(crate) fn quote(&mut self, line: &str) {
+        self.say(&format!("        {}{}", self.paint("2", "| "), line.trim_end()));
     }
 
     /// A line that was checked: what was seen, or what is wrong.
@@ -112,16 +110,16 @@ impl Page {
             let gap = " ".repeat(WIDTH.saturating_sub(first.chars().count()));
             format!("{gap}{:>7} requests {:>2} failures", grouped(tally.sent), tally.failed)
         });
-        say(&format!("{mark}{first}{counts}"));
+        self.say(&format!("{mark}{first}{counts}"));
         for line in lines {
-            say(&format!("      {line}"));
+            self.say(&format!("      {line}"));
         }
         seen.map(|_| ()).map_err(|_| Broken)
     }
 
     /// The promises and the verdict; true if everything was shown and nothing was wrong.
-    pub(crate) fn verdict(&self, played: &Result<(), Broken>) -> bool {
-        say("\nthe promises");
+    pub(crate) fn verdict(&mut self, played: &Result<(), Broken>) -> bool {
+        self.say("\nthe promises");
         let mut kept = 0;
         for (number, (promise, words)) in PROMISES.iter().enumerate() {
             let evidence: Vec<bool> =
@@ -133,10 +131,10 @@ impl Page {
                 (false, false) => self.paint("31", "BROKEN"),
             };
             kept += usize::from(is_kept && played.is_ok());
-            say(&format!("{mark}{}. {words} ({} checks)", number + 1, evidence.len()));
+            self.say(&format!("{mark} {}. {words} ({} checks)", number + 1, evidence.len()));
         }
         let good = played.is_ok() && kept == PROMISES.len() && self.total.failed == 0;
-        say(&format!(
+        self.say(&format!(
             "\n{} · {kept} of {} promises · {} checks · {} requests · {} failures · {}",
             if good { "kept" } else { "NOT KEPT" },
             PROMISES.len(),
@@ -148,14 +146,14 @@ impl Page {
         good
     }
 
+    fn say(&mut self, text: &str) {
+        // A reader that has gone away is no failure of what is shown.
+        let _ = writeln!(self.out, "{text}");
+    }
+
     fn paint(&self, colour: &str, text: &str) -> String {
         if self.colour { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
     }
-}
-
-fn say(text: &str) {
-    // A reader that has gone away is no failure of what is shown.
-    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 /// A number with a comma every three digits.
@@ -173,6 +171,8 @@ pub(crate) fn grouped(number: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use super::*;
 
     #[test]
@@ -180,17 +180,46 @@ mod tests {
         assert_eq!([7, 1_234, 123_456, 1_234_567].map(grouped), ["7", "1,234", "123,456", "1,234,567"]);
     }
 
+    /// A page whose text can be read.
+    fn page() -> (Page, Arc<Mutex<Vec<u8>>>) {
+        struct Shared(Arc<Mutex<Vec<u8>>>);
+        impl Write for Shared {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                self.0.lock().unwrap().write(bytes)
+            }
+
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let text = Arc::new(Mutex::new(Vec::new()));
+        (Page::new(Box::new(Shared(Arc::clone(&text))), false), text)
+    }
+
     #[test]
     fn a_promise_without_evidence_is_not_kept() {
-        let mut page = Page::new();
+        let (mut page, _) = page();
         page.check(&[Promise::Stops], Ok("seen".to_owned())).unwrap();
         assert!(!page.verdict(&Ok(())));
     }
 
     #[test]
-    fn a_failed_request_makes_its_line_wrong() {
-        let mut page = Page::new();
-        let tally = Tally { sent: 3, failed: 1, failures: vec!["/: lost".to_owned()] };
-        page.counted(&[Promise::Reloads], &tally, Ok("seen".to_owned())).unwrap_err();
+    fn a_line_has_its_counts_and_a_failed_request_makes_it_wrong() {
+        let (mut page, text) = page();
+        page.scene("load");
+        let mut tally = Tally { sent: 12_345, ..Tally::default() };
+        page.counted(&[Promise::Reloads], &tally, Ok("served".to_owned())).unwrap();
+        (tally.failed, tally.failures) = (1, vec!["/: lost".to_owned()]);
+        page.counted(&[Promise::Reloads], &tally, Ok("served".to_owned())).unwrap_err();
+        let text = String::from_utf8(text.lock().unwrap().clone()).unwrap();
+        let gap = " ".repeat(WIDTH - "served".len());
+        let lines = [
+            "",
+            "1 load",
+            &format!("  ok  served{gap} 12,345 requests  0 failures"),
+            &format!(" FAIL served{gap} 12,345 requests  1 failures"),
+            "      /: lost",
+        ];
+        assert_eq!(text.lines().skip(1).collect::<Vec<_>>(), lines);
     }
 }

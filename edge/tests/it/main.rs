@@ -1,0 +1,10 @@
+//! Edge as a real process: what it says, serves, refuses, and how it ends.
+#![cfg(unix)]
+
+mod boot;
+mod files;
+mod place;
+mod proxy;
+mod reload;
+mod stop;
+mod tour;
