@@ -55,7 +55,7 @@ impl Index {
 
     #[inline]
     fn slot(&self, key: TypeId) -> Option<&Slot> {
-        // Acquire: pairs with the release in `grow`. With a relaxed load a reader could see the number of a
+        // Acquire: pairs with the release in `add`. With a relaxed load a reader could see the number of a
         // new table before its slots, and miss what had been there for long.
         let table = self.tables.get(self.current.load(Ordering::Acquire))?.get()?;
         let mask = table.len() - 1;

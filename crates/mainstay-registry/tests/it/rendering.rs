@@ -170,20 +170,20 @@ fn a_plan_reads_as_mermaid() {
     check(
         &daemon().plan().unwrap().to_mermaid(),
         expect![[r#"
-        flowchart LR
-          subgraph level0 ["level 0 (first)"]
-            n0["1. config"]
-          end
-          subgraph level100 ["level 100 (normal)"]
-            n1["2. disk"]
-            n2["3. ticker"]
-            n3["4. http"]
-          end
-          n1 --> n0
-          n3 --> n0
-          n3 -->|"dyn Store"| n1
-          n3 -.-> n2
-    "#]],
+            flowchart LR
+              subgraph level0 ["level 0 (first)"]
+                n0["1 config"]
+              end
+              subgraph level100 ["level 100 (normal)"]
+                n1["2 disk"]
+                n2["3 ticker"]
+                n3["4 http"]
+              end
+              n1 --> n0
+              n3 --> n0
+              n3 -->|"dyn Store"| n1
+              n3 -.-> n2
+        "#]],
     );
 }
 
@@ -265,21 +265,21 @@ fn a_broken_graph_renders_as_mermaid_with_the_culprits_marked() {
     check(
         &broken().plan().unwrap_err().to_mermaid(),
         expect![[r#"
-        flowchart LR
-          subgraph level100 ["level 100 (normal)"]
-            n0["1. a"]:::culprit
-            n1["2. b"]:::culprit
-            n2["3. bystander"]
-            n3["4. web"]
-          end
-          n0 --> n1
-          n1 -.-> n0
-          n3 --> n0
-          m0["Node#lt;4#gt; (not registered)"]:::culprit
-          n1 --> m0
-          classDef culprit fill:#fdd,stroke:#c00,stroke-width:2px
-          linkStyle 0,1,3 stroke:#c00,stroke-width:2px
-    "#]],
+            flowchart LR
+              subgraph level100 ["level 100 (normal)"]
+                n0["1 a"]:::culprit
+                n1["2 b"]:::culprit
+                n2["3 bystander"]
+                n3["4 web"]
+              end
+              n0 --> n1
+              n1 -.-> n0
+              n3 --> n0
+              m0["Node#lt;4#gt; (not registered)"]:::culprit
+              n1 --> m0
+              classDef culprit fill:#fdd,stroke:#c00,stroke-width:2px
+              linkStyle 0,1,3 stroke:#c00,stroke-width:2px
+        "#]],
     );
 }
 
@@ -350,19 +350,19 @@ fn strange_names_render_everywhere() {
     check(
         &plan.to_mermaid(),
         expect![[r#"
-        flowchart LR
-          subgraph level100 ["level 100 (normal)"]
-            n0["1. "]
-            n1["2. #lt;b#gt;#96;x#96;#lt;/b#gt; #amp; #35;1; #92; ]"]
-            n2["3. grüße 🦀 日本"]
-            n3["4. two#92;nlines#92;ttab"]
-            n4["5. say #quot;hi#quot;"]
-          end
-          n1 --> n0
-          n2 --> n1
-          n3 --> n2
-          n4 --> n3
-    "#]],
+            flowchart LR
+              subgraph level100 ["level 100 (normal)"]
+                n0["1 "]
+                n1["2 #lt;b#gt;#96;x#96;#lt;/b#gt; #amp; #35;1; #92; ]"]
+                n2["3 grüße 🦀 日本"]
+                n3["4 two#92;nlines#92;ttab"]
+                n4["5 say #quot;hi#quot;"]
+              end
+              n1 --> n0
+              n2 --> n1
+              n3 --> n2
+              n4 --> n3
+        "#]],
     );
     let json = plan.to_json();
     for name in

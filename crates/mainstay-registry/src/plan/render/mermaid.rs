@@ -29,7 +29,7 @@ fn write(out: &mut String, plan: &Plan, broken: Option<&Culprits>) -> std::fmt::
             last = Some(level);
         }
         let culprit = if broken.is_some_and(|broken| broken.provider(at)) { ":::culprit" } else { "" };
-        writeln!(out, "    n{at}[\"{}. {}\"]{culprit}", at + 1, escape(one.name))?;
+        writeln!(out, "    n{at}[\"{} {}\"]{culprit}", at + 1, escape(one.name))?;
     }
     if last.is_some() {
         writeln!(out, "  end")?;
