@@ -39,16 +39,17 @@ type Planned<S> = Arc<Mutex<Option<(std::result::Result<Plan, PlanError>, Vec<No
 impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
     /// Runs the whole lifecycle. It reads like the list of phases; the policies are the machine's.
     pub(crate) async fn lifecycle(&mut self) -> Outcome {
+        let shutdown_on = self.watch_shutdown_on();
         if let Err(refused) = self.plan().await {
+            self.release(shutdown_on).await;
             return *refused;
         }
-        self.watch_shutdown_on();
         self.phase(Machine::begin_preflight, Machine::walk_over).await;
         self.phase(Machine::begin_boot, Machine::boot_over).await;
         self.phase(Machine::begin_validate, Machine::walk_over).await;
         self.phase(Machine::begin_run, |_| false).await;
         self.stop().await;
-        let held = self.release().await;
+        let held = self.release(shutdown_on).await;
         self.outcome(held)
     }
 
@@ -166,8 +167,8 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
     }
 
     /// The future given to `shutdown_on` is the user's: it is polled by his runtime.
-    fn watch_shutdown_on(&mut self) {
-        let Some(future) = self.shutdown_on.take() else { return };
+    fn watch_shutdown_on(&mut self) -> Option<Arc<Cell>> {
+        let future = self.shutdown_on.take()?;
         let engine = Arc::clone(&self.engine);
         let work = Work {
             future: Box::pin(async move {
@@ -178,10 +179,21 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
         };
         let cell = Cell::new(work, None, tracing::Span::none(), self.engine.clock);
         self.engine.handle.spawn(cell.isolated());
+        Some(cell)
+    }
+
+    /// Nothing can be begun: what the program has given is released all the same, where its destructors may run.
+    pub(crate) async fn refuse(&mut self, refused: Outcome) -> Outcome {
+        let shutdown_on = self.watch_shutdown_on();
+        self.release(shutdown_on).await;
+        refused
     }
 
     /// Gives every reference up, in reverse plan order, in a task; `Drop` is the user's code.
-    async fn release(&mut self) -> Vec<&'static str> {
+    async fn release(&mut self, shutdown_on: Option<Arc<Cell>>) -> Vec<&'static str> {
+        if let Some(cell) = shutdown_on {
+            cell.abort();
+        }
         let (release, progress) = Release::of(&self.engine);
         let left = {
             let machine = self.engine.machine();

@@ -228,6 +228,11 @@ impl Machine {
 
     /// Everything is up: ready. Everything has ended well: nothing is left to run.
     fn settle_run(&mut self, now: Instant) {
+        if matches!(self.stage, Stage::LameDuck { .. }) && self.tasks.live == 0 {
+            // Nobody is left to serve on.
+            self.begin_stopping(now);
+            return;
+        }
         if self.stage != Stage::Run || self.cause.is_some() {
             return;
         }

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use super::{Outcome, StopCause};
+use super::{Cut, Outcome, StopCause};
 use crate::clock::human;
 
 impl fmt::Display for Outcome {
@@ -27,7 +27,11 @@ impl fmt::Display for Outcome {
                 .task
                 .as_ref()
                 .map_or_else(|| cut.provider.to_owned(), |t| format!("{}/{t}", cut.provider));
-            let why = if cut.by_budget { "the budget was used up" } else { "its own deadline" };
+            let why = match (cut.what, cut.by_budget) {
+                (_, true) => "the budget was used up",
+                (Cut::Boot, false) => "it did not end when it was cancelled",
+                (Cut::Task | Cut::Shutdown | Cut::Drop, false) => "its own deadline",
+            };
             write!(f, "  forced      {} of '{who}' after {} ({why})", cut.what, human(cut.after))?;
             if let Some(seen) = &cut.seen {
                 write!(f, ": {seen}")?;

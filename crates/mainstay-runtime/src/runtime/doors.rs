@@ -18,6 +18,7 @@ use crate::engine::{Engine, EngineParts};
 use crate::event::Sink;
 use crate::machine::{Input, Machine};
 use crate::outcome::{Outcome, StopCause};
+use crate::signals::{Listening, Signals};
 use crate::supervise::Supervisor;
 
 /// How long the readers of events may take to catch up before the outcome is given.
@@ -121,12 +122,12 @@ impl<S: Clone + Send + Sync + 'static> Runtime<S> {
         let stuck = self.exit_when_stuck;
         if self.inline {
             let supervise = async move {
-                let listening = match signals.listen() {
-                    Ok(listening) => listening,
-                    Err(error) => return deliver(lost(&format!("signals cannot be heard: {error}"))),
-                };
+                let (listening, deaf) = listen(signals);
                 let mut supervisor = Supervisor { engine, listening, limits, shutdown_on };
-                deliver(supervisor.lifecycle().await);
+                deliver(match deaf {
+                    None => supervisor.lifecycle().await,
+                    Some(deaf) => supervisor.refuse(deaf).await,
+                });
             };
             host.handle().spawn(supervise);
             return Some(host);
@@ -139,13 +140,13 @@ impl<S: Clone + Send + Sync + 'static> Runtime<S> {
                 Err(error) => return deliver(lost(&format!("its own runtime could not be built: {error}"))),
             };
             runtime.block_on(async move {
-                let listening = match signals.listen() {
-                    Ok(listening) => listening,
-                    Err(error) => return deliver(lost(&format!("signals cannot be heard: {error}"))),
-                };
+                let (listening, deaf) = listen(signals);
                 let sink = engine.sink.clone();
                 let mut supervisor = Supervisor { engine, listening, limits, shutdown_on };
-                let outcome = supervisor.lifecycle().await;
+                let outcome = match deaf {
+                    None => supervisor.lifecycle().await,
+                    Some(deaf) => supervisor.refuse(deaf).await,
+                };
                 if outcome.forced_by().is_some() && own_signals {
                     super::linger::exit_now(&outcome);
                 }
@@ -159,6 +160,14 @@ impl<S: Clone + Send + Sync + 'static> Runtime<S> {
             });
         });
         thread.is_ok().then_some(host)
+    }
+}
+
+/// Captures the signals; when that is refused, nothing may be begun.
+fn listen(signals: Signals) -> (Listening, Option<Outcome>) {
+    match signals.listen() {
+        Ok(listening) => (listening, None),
+        Err(error) => (Listening::None, Some(lost(&format!("signals cannot be heard: {error}")))),
     }
 }
 

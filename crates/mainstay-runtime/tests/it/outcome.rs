@@ -169,3 +169,32 @@ async fn a_registry_that_somebody_keeps_can_be_run_again() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_given_is_released_in_a_task_also_when_the_plan_is_refused() {
+    struct Fragile(Log);
+    impl Drop for Fragile {
+        fn drop(&mut self) {
+            self.0.push(std::thread::current().name().unwrap_or_default());
+            panic!("a state that must not be dropped on the supervision thread");
+        }
+    }
+    let (log, given) = (Log::new(), Log::new());
+    let registry: Registry<Arc<Fragile>> = Registry::new();
+    registry.insert(Arc::new(mainstay_test::Fake::<A, Arc<Fragile>>::new("a", &log).requires::<B>()));
+    let later = Fragile(given.clone());
+    let outcome = Runtime::new(registry, Arc::new(Fragile(given.clone())))
+        .signals(Signals::none())
+        .shutdown_on(async move {
+            std::future::pending::<()>().await;
+            drop(later);
+        })
+        .run()
+        .await;
+    assert_eq!(outcome.exit_code(), 78);
+    // The one in the future goes in its own task, as soon as a worker gets there.
+    while given.lines().len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    assert!(given.lines().iter().all(|thread| thread == "tokio-rt-worker"), "{:?}", given.lines());
+}

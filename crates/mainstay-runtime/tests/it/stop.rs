@@ -336,3 +336,15 @@ async fn dropping_the_future_of_run_during_the_boot_rolls_back() {
     seen.wait_for("finished 0").await;
     assert_eq!(hooks(&log), ["boot a", "boot b", "shutdown b", "shutdown a"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_lame_duck_ends_with_its_work() {
+    let log = Log::new();
+    let registry = registry![fake::<A>("a", &log).run(|_: mainstay_runtime::RunContext| async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        Ok(())
+    })];
+    let (outcome, took) = stopped(paused(registry).lame_duck(Duration::from_secs(5))).await;
+    assert_eq!(outcome.exit_code(), 0);
+    assert_eq!(took.as_secs(), 2);
+}
