@@ -58,8 +58,8 @@ fn faults(codes: &[Code]) -> Vec<String> {
         if area(code).is_none() {
             faults.push(format!("{id} belongs to no area"));
         }
-        if title.starts_with(char::is_uppercase) || title.ends_with('.') {
-            faults.push(format!("{id}: a title is in lower case, without a full stop: {title}"));
+        if title.is_empty() || title.ends_with('.') {
+            faults.push(format!("{id}: a title has words and no full stop: {title}"));
         }
         if code.page.trim().lines().count() < 2 {
             faults.push(format!("{id} has a title and no page"));
@@ -70,6 +70,12 @@ fn faults(codes: &[Code]) -> Vec<String> {
 
 fn area(code: &Code) -> Option<(&'static str, &'static str)> {
     AREAS.into_iter().find(|(area, _)| code.id.starts_with(area))
+}
+
+/// A title as it stands at the head of a page: with a capital.
+fn heading(title: &str) -> String {
+    let mut letters = title.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// The files as they should be.
@@ -83,8 +89,9 @@ fn pages(codes: &[Code]) -> BTreeMap<String, String> {
             current = area;
             let _ = write!(index, "\n## {title}\n\n| code | error |\n| --- | --- |\n");
         }
-        let _ = writeln!(index, "| [{0}]({0}.md) | {1} |", code.id, code.title());
-        files.insert(format!("{}.md", code.id), format!("{NOTE}{}", code.markdown()));
+        let _ = writeln!(index, "| [{0}]({0}.md) | {1} |", code.id, heading(code.title()));
+        let page = code.markdown().replacen(code.title(), &heading(code.title()), 1);
+        files.insert(format!("{}.md", code.id), format!("{NOTE}{page}"));
     }
     files.insert("README.md".to_owned(), index);
     files

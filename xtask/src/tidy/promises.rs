@@ -40,14 +40,14 @@ pub(super) fn behaviours(tree: &Tree) -> Vec<String> {
     found
 }
 
-/// Each test that one of the two documents names is a function of that crate.
+/// Each test that one of the two documents names is a function of the crate, or of the file, that is named.
 pub(super) fn tests(tree: &Tree) -> Vec<String> {
     let mut found = Vec::new();
     for path in [BEHAVIOURS, CONTRACT] {
-        let text = tree.text(path).unwrap_or_default();
-        let (missing, there): (Vec<_>, Vec<_>) = references(text).partition(|name| !exists(tree, name));
-        println!("         tests named in {path}: {}", there.len() + missing.len());
-        found.extend(missing.iter().map(|(package, test)| format!("{path}: {package}::{test}")));
+        let names: Vec<_> = references(tree.text(path).unwrap_or_default()).collect();
+        println!("         tests named in {path}: {}", names.len());
+        let missing = names.iter().filter(|(folder, name)| !exists(tree, folder, name));
+        found.extend(missing.map(|(folder, name)| format!("{path}: no {name} in {folder}")));
     }
     found
 }
@@ -61,22 +61,29 @@ fn rows(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// The tests in a text, as `` `package::test` `` with the package's name as cargo has it.
-fn references(document: &str) -> impl Iterator<Item = (&str, &str)> {
+/// The tests that a text names in code spans, each with the file or folder in which it must be: `package::test`
+/// with the package's name as cargo has it, and, of the crate of the contract, `contract::test` and `it::file::test`.
+fn references(document: &str) -> impl Iterator<Item = (String, &str)> {
     document.split('`').skip(1).step_by(2).filter_map(|code| {
-        let (package, name) = code.split_once("::")?;
-        let known =
-            package.starts_with("mainstay-") || ["mainstay", "edge", "examples", "xtask"].contains(&package);
-        (known && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'))
-            .then_some((package, name))
+        let parts: Vec<&str> = code.split("::").collect();
+        let (folder, name) = match parts[..] {
+            ["contract", name] => ("crates/mainstay-registry/tests/contract.rs".to_owned(), name),
+            ["it", file, name] => (format!("crates/mainstay-registry/tests/it/{file}.rs"), name),
+            [package @ ("edge" | "examples" | "xtask"), name] => (format!("{package}/"), name),
+            [package, name] if package.starts_with("mainstay-") => (format!("crates/{package}/"), name),
+            // `mainstay::registry` is a path of the library, a test has a longer name.
+            ["mainstay", name] if name.contains('_') => ("crates/mainstay/".to_owned(), name),
+            _ => return None,
+        };
+        name.chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+            .then_some((folder, name))
     })
 }
 
-fn exists(tree: &Tree, (package, test): &(&str, &str)) -> bool {
-    let folder =
-        if package.starts_with("mainstay") { format!("crates/{package}/") } else { format!("{package}/") };
-    let function = format!("fn {test}(");
-    tree.ending(".rs").any(|(path, text)| path.starts_with(&folder) && text.contains(&function))
+fn exists(tree: &Tree, folder: &str, name: &str) -> bool {
+    let function = format!("fn {name}(");
+    tree.ending(".rs").any(|(path, text)| path.starts_with(folder) && text.contains(&function))
 }
 
 #[cfg(test)]
@@ -91,7 +98,16 @@ mod tests {
     #[test]
     fn a_test_that_does_not_exist_is_found() {
         let tree = tree("| 1 | x | `mainstay-registry::a_cycle_is_found`, `mainstay-registry::a_typo` |\n");
-        assert_eq!(tests(&tree), [format!("{BEHAVIOURS}: mainstay-registry::a_typo")]);
+        assert_eq!(tests(&tree), [format!("{BEHAVIOURS}: no a_typo in crates/mainstay-registry/")]);
+    }
+
+    #[test]
+    fn a_test_of_the_contract_must_be_in_the_file_that_is_named() {
+        let source = "#[test]\nfn a_cycle_is_found() {}\n";
+        let text = "`it::plan::a_cycle_is_found` `it::walk::a_cycle_is_found` `it::x` `mainstay::registry`\n";
+        let tree = Tree::of(&[(CONTRACT, text), ("crates/mainstay-registry/tests/it/plan.rs", source)]);
+        let file = "crates/mainstay-registry/tests/it/walk.rs";
+        assert_eq!(tests(&tree), [format!("{CONTRACT}: no a_cycle_is_found in {file}")]);
     }
 
     #[test]
