@@ -1,6 +1,6 @@
 //! The one place that turns events into lines of `tracing`.
 //!
-//! The fields `provider`, `phase`, `generation` and `code` are frozen: dashboards and alerts may rely on them.
+//! Their target is `mainstay`. The fields `provider`, `phase`, `generation` and `code` are frozen: dashboards and alerts may rely on them.
 
 use std::time::Duration;
 
@@ -11,71 +11,73 @@ use super::{Busy, Event, EventKind, ReloadReport, ReloadResult};
 use crate::clock::human;
 use crate::outcome::{Failure, StopCause};
 
+/// The target of every line: what a filter names.
+const TARGET: &str = "mainstay";
+
 pub(crate) fn log(event: &Event) {
     match &event.kind {
         EventKind::Planned { providers, warnings } => {
-            debug!(phase = "plan", providers, "planned");
+            debug!(target: TARGET, phase = "plan", providers, "planned");
             for warning in warnings {
-                warn!(phase = "plan", "{warning}");
+                warn!(target: TARGET, phase = "plan", "{warning}");
             }
         }
-        EventKind::Booting { provider } => debug!(provider, phase = "boot", "booting"),
+        EventKind::Booting { provider } => debug!(target: TARGET, provider, phase = "boot", "booting"),
         EventKind::Booted { provider, took } => {
-            debug!(provider, phase = "boot", took = %human(*took), "booted");
+            debug!(target: TARGET, provider, phase = "boot", took = %human(*took), "booted");
         }
         EventKind::BootFinished { providers, took, .. } => {
-            info!(phase = "boot", providers, took = %human(*took), "boot finished");
+            info!(target: TARGET, phase = "boot", providers, took = %human(*took), "boot finished");
         }
         EventKind::TaskStarted { task } => {
-            debug!(provider = %task, phase = "run", generation = task.generation, "started");
+            debug!(target: TARGET, provider = %task, phase = "run", generation = task.generation, "started");
         }
         EventKind::TaskReady { task } => {
-            debug!(provider = %task, phase = "run", generation = task.generation, "ready");
+            debug!(target: TARGET, provider = %task, phase = "run", generation = task.generation, "ready");
         }
         EventKind::TaskEnded { task, disabled } => {
-            info!(provider = %task, phase = "run", generation = task.generation, disabled, "ended");
+            info!(target: TARGET, provider = %task, phase = "run", generation = task.generation, disabled, "ended");
         }
         EventKind::Recoverable(failure) => {
-            warn!(
-                provider = failure.provider(),
+            warn!(target: TARGET, provider = failure.provider(),
                 phase = "run",
                 code = failure.code().id,
                 "{}",
                 failure.headline()
             );
         }
-        EventKind::Ready { took } => info!(phase = "run", took = %human(*took), "ready"),
+        EventKind::Ready { took } => info!(target: TARGET, phase = "run", took = %human(*took), "ready"),
         EventKind::Failed(failure) => failed(failure),
         EventKind::Late { phase, elapsed, running, waiting } => late(*phase, *elapsed, running, waiting),
         EventKind::Rescued { provider, phase } => {
-            warn!(
-                provider,
+            warn!(target: TARGET, provider,
                 phase = phase.as_str(),
                 "no worker polled the hook: it runs on a thread of its own"
             );
         }
-        EventKind::Reloading => debug!(phase = "reload", "reloading"),
+        EventKind::Reloading => debug!(target: TARGET, phase = "reload", "reloading"),
         EventKind::Reloaded(report) => reloaded(report),
-        EventKind::ReloadAborted => warn!(phase = "reload", "reload given up: the process stops"),
-        EventKind::Reopening => info!(phase = "run", "reopening"),
+        EventKind::ReloadAborted => {
+            warn!(target: TARGET, phase = "reload", "reload given up: the process stops")
+        }
+        EventKind::Reopening => info!(target: TARGET, phase = "run", "reopening"),
         EventKind::SignalRefused { signal, phase } => {
-            warn!(phase = phase.as_str(), %signal, "{signal} is not followed during {phase}");
+            warn!(target: TARGET, phase = phase.as_str(), %signal, "{signal} is not followed during {phase}");
         }
         EventKind::StopRequested { cause: StopCause::Failed } => {
-            warn!(phase = "stop", "stopping after a failure");
+            warn!(target: TARGET, phase = "stop", "stopping after a failure");
         }
-        EventKind::StopRequested { cause } => info!(phase = "stop", %cause, "stopping"),
+        EventKind::StopRequested { cause } => info!(target: TARGET, phase = "stop", %cause, "stopping"),
         EventKind::LameDuck { delay } => {
-            info!(phase = "stop", delay = %human(*delay), "serving on, not ready");
+            info!(target: TARGET, phase = "stop", delay = %human(*delay), "serving on, not ready");
         }
-        EventKind::RollingBack => info!(phase = "stop", "rolling back"),
-        EventKind::Stopping { provider } => debug!(provider, phase = "stop", "stopping"),
+        EventKind::RollingBack => info!(target: TARGET, phase = "stop", "rolling back"),
+        EventKind::Stopping { provider } => debug!(target: TARGET, provider, phase = "stop", "stopping"),
         EventKind::Stopped { provider, took } => {
-            debug!(provider, phase = "stop", took = %human(*took), "stopped");
+            debug!(target: TARGET, provider, phase = "stop", took = %human(*took), "stopped");
         }
         EventKind::Forced(cut) => {
-            warn!(
-                provider = cut.provider,
+            warn!(target: TARGET, provider = cut.provider,
                 task = cut.task.as_deref(),
                 phase = "stop",
                 after = %human(cut.after),
@@ -84,17 +86,20 @@ pub(crate) fn log(event: &Event) {
                 cut.what
             );
         }
-        EventKind::ForcedExit { signal } => error!(phase = "stop", %signal, "second signal: exiting at once"),
-        EventKind::Finished { exit_code, took } => {
-            info!(phase = "stop", exit_code, took = %human(*took), "stopped");
+        EventKind::ForcedExit { signal } => {
+            error!(target: TARGET, phase = "stop", %signal, "second signal: exiting at once")
         }
-        EventKind::Lost { events } => warn!(events, "events were dropped: their reader is too slow"),
+        EventKind::Finished { exit_code, took } => {
+            info!(target: TARGET, phase = "stop", exit_code, took = %human(*took), "stopped");
+        }
+        EventKind::Lost { events } => {
+            warn!(target: TARGET, events, "events were dropped: their reader is too slow")
+        }
     }
 }
 
 fn failed(failure: &Failure) {
-    error!(
-        provider = failure.provider(),
+    error!(target: TARGET, provider = failure.provider(),
         task = failure.task_name(),
         phase = failure.phase().as_str(),
         generation = failure.generation(),
@@ -119,8 +124,7 @@ fn late(phase: Phase, elapsed: Duration, running: &[Busy], waiting: &[(&'static 
         .collect();
     let waiting: Vec<String> =
         waiting.iter().map(|(who, whom)| format!("'{who}' <- {}", quoted(whom))).collect();
-    warn!(
-        phase = phase.as_str(),
+    warn!(target: TARGET, phase = phase.as_str(),
         elapsed = %human(elapsed),
         running = %running.join("; "),
         waiting = %waiting.join("; "),
@@ -132,16 +136,18 @@ fn reloaded(report: &ReloadReport) {
     for (provider, result) in &report.entries {
         match result {
             ReloadResult::Refused(failure) => failed(failure),
-            ReloadResult::Skipped { because } => warn!(provider, phase = "reload", because, "reload skipped"),
+            ReloadResult::Skipped { because } => {
+                warn!(target: TARGET, provider, phase = "reload", because, "reload skipped")
+            }
             ReloadResult::Reloaded { took } => {
-                debug!(provider, phase = "reload", took = %human(*took), "reloaded");
+                debug!(target: TARGET, provider, phase = "reload", took = %human(*took), "reloaded");
             }
         }
     }
     let took = human(report.took);
     if report.is_ok() {
-        info!(phase = "reload", %took, "reload finished");
+        info!(target: TARGET, phase = "reload", %took, "reload finished");
     } else {
-        error!(phase = "reload", %took, "reload refused");
+        error!(target: TARGET, phase = "reload", %took, "reload refused");
     }
 }

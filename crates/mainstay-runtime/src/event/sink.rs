@@ -117,7 +117,7 @@ fn deliver(readers: &mut Vec<Reader>, event: &Event) {
     readers.retain_mut(|reader| match catch_unwind(AssertUnwindSafe(|| reader(event))) {
         Ok(()) => true,
         Err(panic) => {
-            tracing::error!("a reader of events panicked and is not called again: {}", panic_message(panic));
+            tracing::error!(target: "mainstay", "a reader of events panicked and is not called again: {}", panic_message(panic));
             false
         }
     });
