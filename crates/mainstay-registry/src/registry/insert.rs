@@ -88,6 +88,26 @@ impl<S: 'static> Registry<S> {
         self.put(value_entry(value, Location::caller()), WhenSealed::Refuse).map(|_| self)
     }
 
+    /// [`try_insert`](Registry::try_insert) for a builder that recorded earlier where its caller stands.
+    #[doc(hidden)]
+    pub fn try_insert_at<C: Provider<S>>(
+        &self,
+        provider: Arc<C>,
+        site: &'static Location<'static>,
+    ) -> Result<&Self, InsertError> {
+        self.put(provider_entry(provider, site), WhenSealed::Refuse).map(|_| self)
+    }
+
+    /// [`try_insert_value`](Registry::try_insert_value) for a builder that recorded earlier where its caller stands.
+    #[doc(hidden)]
+    pub fn try_insert_value_at<T: Any + Send + Sync>(
+        &self,
+        value: Arc<T>,
+        site: &'static Location<'static>,
+    ) -> Result<&Self, InsertError> {
+        self.put(value_entry(value, site), WhenSealed::Refuse).map(|_| self)
+    }
+
     /// Binds the registered type `T` to the trait `D`, for [`resolve_dyn`](Registry::resolve_dyn),
     /// [`resolve_all`](Registry::resolve_all) and [`requires_dyn`](crate::Dependencies::requires_dyn).
     ///

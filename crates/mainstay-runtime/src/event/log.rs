@@ -58,7 +58,7 @@ pub(crate) fn log(event: &Event) {
         EventKind::Reloading => debug!(target: TARGET, phase = "reload", "reloading"),
         EventKind::Reloaded(report) => reloaded(report),
         EventKind::ReloadAborted => {
-            warn!(target: TARGET, phase = "reload", "reload given up: the process stops")
+            warn!(target: TARGET, phase = "reload", "reload given up: the process stops");
         }
         EventKind::Reopening => info!(target: TARGET, phase = "run", "reopening"),
         EventKind::SignalRefused { signal, phase } => {
@@ -87,13 +87,13 @@ pub(crate) fn log(event: &Event) {
             );
         }
         EventKind::ForcedExit { signal } => {
-            error!(target: TARGET, phase = "stop", %signal, "second signal: exiting at once")
+            error!(target: TARGET, phase = "stop", %signal, "second signal: exiting at once");
         }
         EventKind::Finished { exit_code, took } => {
             info!(target: TARGET, phase = "stop", exit_code, took = %human(*took), "stopped");
         }
         EventKind::Lost { events } => {
-            warn!(target: TARGET, events, "events were dropped: their reader is too slow")
+            warn!(target: TARGET, events, "events were dropped: their reader is too slow");
         }
     }
 }
@@ -137,7 +137,7 @@ fn reloaded(report: &ReloadReport) {
         match result {
             ReloadResult::Refused(failure) => failed(failure),
             ReloadResult::Skipped { because } => {
-                warn!(target: TARGET, provider, phase = "reload", because, "reload skipped")
+                warn!(target: TARGET, provider, phase = "reload", because, "reload skipped");
             }
             ReloadResult::Reloaded { took } => {
                 debug!(target: TARGET, provider, phase = "reload", took = %human(*took), "reloaded");

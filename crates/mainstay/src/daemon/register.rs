@@ -31,7 +31,7 @@ impl Registration {
         provider: Arc<P>,
     ) -> Self {
         let run = Box::new(move |daemon: &Daemon| {
-            daemon.registry().try_insert(provider)?;
+            daemon.registry().try_insert_at(provider, site)?;
             Ok(())
         });
         Self { name: short(type_name::<P>()), site, run }
@@ -39,7 +39,7 @@ impl Registration {
 
     pub(super) fn of_value<T: Any + Send + Sync>(site: &'static Location<'static>, value: Arc<T>) -> Self {
         let run = Box::new(move |daemon: &Daemon| {
-            daemon.registry().try_insert_value(value)?;
+            daemon.registry().try_insert_value_at(value, site)?;
             Ok(())
         });
         Self { name: short(type_name::<T>()), site, run }
