@@ -139,6 +139,16 @@ impl Child {
         self.signal(rustix::process::Signal::KILL)
     }
 
+    /// Takes it off the processor, until it may go on.
+    pub fn pause(&self) -> io::Result<()> {
+        self.signal(rustix::process::Signal::STOP)
+    }
+
+    /// Lets it go on.
+    pub fn go_on(&self) -> io::Result<()> {
+        self.signal(rustix::process::Signal::CONT)
+    }
+
     fn signal(&self, signal: rustix::process::Signal) -> io::Result<()> {
         let pid = i32::try_from(self.pid).ok().and_then(rustix::process::Pid::from_raw);
         let pid = pid.ok_or(io::ErrorKind::NotFound)?;

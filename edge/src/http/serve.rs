@@ -237,6 +237,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_was_connected_before_the_stop_is_answered() {
+        use std::io::{Read, Write};
+        let server = running().await;
+        // On this one thread the server has no turn before it is stopped: the kernel alone has connected them.
+        let mut clients: Vec<std::net::TcpStream> =
+            (0..20).map(|_| std::net::TcpStream::connect(server.address).unwrap()).collect();
+        for client in &mut clients {
+            client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").unwrap();
+        }
+        server.stopped().await;
+        for mut client in clients {
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).unwrap();
+            assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("connection: close"), "{answer}");
+        }
+    }
+
+    #[tokio::test]
     async fn half_a_head_is_cut_after_the_linger() {
         let server = running().await;
         let mut half = TcpStream::connect(server.address).await.unwrap();

@@ -1,5 +1,7 @@
 //! Asks a server for anything, to see that it answers. There is no time limit: the boot has one.
 
+use std::pin::pin;
+
 use bytes::Bytes;
 use http_body_util::Empty;
 use hyper::Request;
@@ -15,13 +17,15 @@ pub(super) async fn answers(authority: &Authority) -> Result<(), BoxError> {
     let stream = TcpStream::connect(authority.as_str()).await?;
     let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
     let request = Request::get("/").header(HOST, authority.as_str()).body(Empty::<Bytes>::new())?;
+    let mut answer = pin!(sender.send_request(request));
     tokio::select! {
         biased;
-        answer = sender.send_request(request) => { answer?; }
+        answer = answer.as_mut() => answer?,
+        // An answer and the end of its connection may come together: then it is there now.
         ended = connection => {
             ended?;
-            return Err("the connection was closed".into());
+            answer.await?
         }
-    }
+    };
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! How it starts, or does not.
 
 use edge::drive::Client;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::place::{Place, QUIET, WITHIN, ends, ready, said, stopped};
@@ -112,6 +113,29 @@ async fn an_upstream_that_answers_late_is_waited_for() {
     assert!(page.contains(&format!("process    {}", upstream_child.pid())), "{page}");
     stopped(child).await;
     stopped(upstream_child).await;
+}
+
+#[tokio::test]
+async fn an_upstream_that_answers_and_hangs_up_has_answered() {
+    let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = upstream.local_addr().unwrap();
+    let place = Place::with(
+        "hangs-up",
+        &format!("listen: 127.0.0.1:0\nupstream:\n  address: {address}\n  check: true\n"),
+    );
+    let child = place.start();
+    let (mut stream, _) = upstream.accept().await.unwrap();
+    let mut asked = Vec::new();
+    while !asked.ends_with(b"\r\n\r\n") {
+        asked.push(stream.read_u8().await.unwrap());
+    }
+    // The answer and the end of the connection are there together: it is off the processor meanwhile.
+    child.pause().unwrap();
+    stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+    stream.shutdown().await.unwrap();
+    child.go_on().unwrap();
+    ready(&child).await;
+    stopped(child).await;
 }
 
 #[tokio::test]
