@@ -33,7 +33,7 @@ impl Program {
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap_or_else(|error| panic!("{name}: {error}"));
+            .unwrap_or_else(|error| panic!("{name}: {error}; `cargo test -p examples` builds it"));
         let (send, coming) = channel();
         let pipe = process.stderr.take().expect("piped");
         thread::spawn(move || {
