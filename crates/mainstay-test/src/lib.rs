@@ -29,10 +29,14 @@
 //! # }
 //! ```
 
+mod child;
+mod ended;
 mod fake;
 mod fault;
 mod log;
 
+pub use self::child::{Process, Program};
+pub use self::ended::Ended;
 pub use self::fake::Fake;
 pub use self::fault::{Blocker, Fault};
 pub use self::log::Log;
