@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use mainstay_benches::many::{Many, P, up_to_16, up_to_260};
+use mainstay_bench_types::{Many, P, up_to_16, up_to_260};
 use mainstay_benches::{Aim, Table};
 use mainstay_registry::Registry;
 

@@ -5,7 +5,6 @@
 //! ratios *of each round*, in which both sides saw the same weather. Nanoseconds differ between machines and hours;
 //! ratios are what to look at.
 
-pub mod many;
 mod table;
 
-pub use self::table::{Aim, Table, median};
+pub use self::table::{Aim, Table};

@@ -146,21 +146,33 @@ pub fn up_to_260(many: &mut impl Many) {
     ten!(many, 250);
 }
 
+/// Those that are filled here, so that a program that uses them need not compile them again.
+macro_rules! filled {
+    ($($(#[$doc:meta])* $ours:ident, $theirs:ident: $($thousand:expr),*;)*) => {$(
+        $(#[$doc])*
+        pub fn $ours(registry: &mut Registry<()>) {
+            $(thousand!(registry, $thousand);)*
+        }
+        $(#[$doc])*
+        pub fn $theirs(registry: &mut continuo::Registry<()>) {
+            $(thousand!(registry, $thousand);)*
+        }
+    )*};
+}
+
+filled! {
+    /// The types 0 to 999.
+    ours_1_000, theirs_1_000: 0;
+    /// The types 0 to 4,999.
+    ours_5_000, theirs_5_000: 0, 1_000, 2_000, 3_000, 4_000;
+}
+
 /// The types 0 to 99.
-pub fn up_to_100(many: &mut impl Many) {
-    hundred!(many, 0);
+pub fn ours_100(registry: &mut Registry<()>) {
+    hundred!(registry, 0);
 }
 
-/// The types 0 to 999.
-pub fn up_to_1_000(many: &mut impl Many) {
-    thousand!(many, 0);
-}
-
-/// The types 0 to 4,999.
-pub fn up_to_5_000(many: &mut impl Many) {
-    up_to_1_000(many);
-    thousand!(many, 1_000);
-    thousand!(many, 2_000);
-    thousand!(many, 3_000);
-    thousand!(many, 4_000);
+/// The types 0 to 99.
+pub fn theirs_100(registry: &mut continuo::Registry<()>) {
+    hundred!(registry, 0);
 }
