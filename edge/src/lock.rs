@@ -6,8 +6,9 @@
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
+use std::mem;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use mainstay::{Daemon, Dep, Dependencies, Provider, Result, ResultExt, async_trait, note};
 
@@ -17,7 +18,17 @@ use crate::settings::{Origin, Reading, SettingsFile};
 #[derive(Default)]
 pub(crate) struct Lock {
     settings: Dep<SettingsFile>,
-    held: Mutex<Option<File>>,
+    state: Arc<Mutex<State>>,
+}
+
+/// A boot that is cancelled goes on for a moment on its thread, and the shutdown may come before it: what was released
+/// is not taken again.
+#[derive(Default)]
+enum State {
+    #[default]
+    Free,
+    Held(File),
+    Released,
 }
 
 /// Why the lock was not taken.
@@ -42,15 +53,30 @@ impl Provider<Daemon> for Lock {
     async fn boot(&self, _: &Daemon) -> Result<()> {
         let path = path(&self.settings.load());
         note(format!("locking {}", path.display()));
-        let file = tokio::task::spawn_blocking(move || take(path)).await?.boxed()?;
-        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(file);
-        Ok(())
+        let state = Arc::clone(&self.state);
+        tokio::task::spawn_blocking(move || hold(&state, path)).await?.boxed()
     }
 
     async fn shutdown(&self, _: &Daemon) -> Result<()> {
+        let state = Arc::clone(&self.state);
+        tokio::task::spawn_blocking(move || release(&state)).await?.boxed()
+    }
+}
+
+fn hold(state: &Mutex<State>, path: PathBuf) -> Result<(), NotTaken> {
+    let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+    if let State::Free = *state {
+        *state = State::Held(take(path)?);
+    }
+    Ok(())
+}
+
+fn release(state: &Mutex<State>) -> io::Result<()> {
+    let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+    match mem::replace(&mut *state, State::Released) {
         // The file stays: to remove it would take it from under one who opened it and waits.
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
-        held.map_or(Ok(()), |file| file.set_len(0)).boxed()
+        State::Held(file) => file.set_len(0),
+        State::Free | State::Released => Ok(()),
     }
 }
 
@@ -135,15 +161,32 @@ impl std::error::Error for NotTaken {}
 mod tests {
     use super::*;
 
+    /// A path that is free.
+    fn path(name: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("edge-test-{}-{name}.lock", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        path
+    }
+
     #[test]
     fn a_second_taker_learns_who_holds_it_and_a_released_lock_can_be_taken() {
-        let path = std::env::temp_dir().join(format!("edge-test-{}.lock", std::process::id()));
-        let first = take(path.clone()).unwrap();
-        let said = take(path.clone()).unwrap_err().to_string();
+        let path = path("second");
+        let (first, second) = (Mutex::default(), Mutex::default());
+        hold(&first, path.clone()).unwrap();
+        let said = hold(&second, path.clone()).unwrap_err().to_string();
         let expected = format!("{} is held by process {}: ", path.display(), std::process::id());
         assert!(said.starts_with(&expected), "{said}");
-        drop(first);
-        drop(take(path.clone()).unwrap());
+        release(&first).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "");
+        hold(&second, path.clone()).unwrap();
         std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn what_was_released_is_not_taken_by_a_boot_that_was_cancelled() {
+        let (path, state) = (path("late"), Mutex::default());
+        release(&state).unwrap();
+        hold(&state, path.clone()).unwrap();
+        assert!(!path.exists());
     }
 }
