@@ -57,6 +57,6 @@ async fn main() -> anyhow::Result<()> {
     let registry = Registry::new();
     registry.insert(Arc::new(Store { url }));
     let outcome = Runtime::new(registry, ()).run().await;
-    let _ = outcome.into_result().context("the store is not served")?;
+    outcome.into_result().context("the store is not served")?;
     Ok(())
 }

@@ -17,8 +17,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use futures::future::BoxFuture;
-use futures::task::AtomicWaker;
+use futures_util::future::BoxFuture;
+use futures_util::task::AtomicWaker;
 use mainstay_registry::Result;
 use tracing::Span;
 

@@ -13,11 +13,12 @@ use crate::outcome::StopCause;
 /// in the events and in the outcome. After the end nothing happens.
 #[derive(Clone)]
 pub struct Control {
-    host: Arc<dyn Host>,
+    /// `None`: the supervisor could not be started, and the outcome says so.
+    host: Option<Arc<dyn Host>>,
 }
 
 impl Control {
-    pub(crate) fn new(host: Arc<dyn Host>) -> Self {
+    pub(crate) fn new(host: Option<Arc<dyn Host>>) -> Self {
         Self { host }
     }
 
@@ -38,7 +39,9 @@ impl Control {
     }
 
     fn tell(&self, input: Input) {
-        Arc::clone(&self.host).tell(input);
+        if let Some(host) = &self.host {
+            Arc::clone(host).tell(input);
+        }
     }
 }
 

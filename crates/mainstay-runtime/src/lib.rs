@@ -64,7 +64,7 @@ pub use self::context::{Child, Every, RunContext, note, task};
 pub use self::control::Control;
 pub use self::event::{Busy, Event, EventKind, ReloadReport, ReloadResult, TaskName};
 pub use self::exit::{Cause, CauseKind};
-pub use self::outcome::{Cut, Failure, Forced, Outcome, OutcomeError, Problem, StopCause};
+pub use self::outcome::{Cut, CutBy, Failure, Forced, Outcome, OutcomeError, Problem, StopCause};
 pub use self::runnable::{RunnableFn, runnable};
 pub use self::runtime::{RunOn, Running, Runtime};
 pub use self::signals::{Signal, SignalSender, Signals};

@@ -18,6 +18,9 @@ pub(crate) struct Limits {
     pub(crate) boot_concurrency: usize,
 }
 
+/// No limit of time is longer, so that `now` and a limit, `Duration::MAX` included, can be added.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
 /// How long what was told to end may take to do so before it is named instead of waited for.
 pub(crate) const GRACE: Duration = Duration::from_millis(100);
 
@@ -39,6 +42,21 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// None of them so long that a sum overflows.
+    pub(crate) fn bounded(self) -> Self {
+        Self {
+            boot_budget: self.boot_budget.min(LONGEST),
+            stop_budget: self.stop_budget.min(LONGEST),
+            stop_reserve: self.stop_reserve.min(LONGEST),
+            rollback_budget: self.rollback_budget.min(LONGEST),
+            lame_duck: self.lame_duck.min(LONGEST),
+            late_after: self.late_after.min(LONGEST),
+            ..self
+        }
+    }
+}
+
 /// The deadlines of one provider: its own, else the runtime's, else the defaults of the documentation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Resolved {
@@ -53,7 +71,7 @@ pub(crate) struct Resolved {
 impl Resolved {
     pub(crate) fn of(own: Deadlines, runtime: Deadlines) -> Self {
         let pick = |own: Option<Duration>, runtime: Option<Duration>, seconds| {
-            own.or(runtime).unwrap_or(Duration::from_secs(seconds))
+            own.or(runtime).unwrap_or(Duration::from_secs(seconds)).min(LONGEST)
         };
         Self {
             boot: pick(own.boot, runtime.boot, 30),

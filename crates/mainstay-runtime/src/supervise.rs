@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures::future::BoxFuture;
+use futures_util::future::BoxFuture;
 use mainstay_registry::{Phase, Plan, PlanError, Result};
 use tokio::sync::oneshot;
 
@@ -12,7 +12,7 @@ use crate::engine::{Engine, Node, rescue};
 use crate::event::EventKind;
 use crate::exit::Exit;
 use crate::machine::{Input, Machine, Stage};
-use crate::outcome::{Failure, Outcome, Problem, StopCause};
+use crate::outcome::{Ending, Failure, Outcome, Problem, StopCause};
 use crate::release::Release;
 use crate::signals::Listening;
 use crate::spec::{Limits, Spec};
@@ -42,7 +42,7 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
         let shutdown_on = self.watch_shutdown_on();
         if let Err(refused) = self.plan().await {
             self.release(shutdown_on).await;
-            return *refused;
+            return refused;
         }
         self.phase(Machine::begin_preflight, Machine::walk_over).await;
         self.phase(Machine::begin_boot, Machine::boot_over).await;
@@ -78,6 +78,12 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
         sleep_until(self.engine.clock, half).await;
         self.engine.rescue_now();
         sleep_until(self.engine.clock, forced).await;
+        let actions = {
+            let mut machine = self.engine.machine();
+            machine.name_the_cut(self.engine.clock.now(), &*self.engine);
+            machine.actions()
+        };
+        self.engine.act(actions);
     }
 
     /// Feeds the machine with signals and time until it says that the phase is over. Signals first.
@@ -106,8 +112,8 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
     }
 
     /// Asks every provider for its name, priorities and edges, isolated like a hook.
-    async fn plan(&mut self) -> std::result::Result<(), Box<Outcome>> {
-        let Some(registry) = self.engine.registry() else { return Err(Box::new(Outcome::done())) };
+    async fn plan(&mut self) -> std::result::Result<(), Outcome> {
+        let Some(registry) = self.engine.registry() else { return Err(Outcome::done()) };
         let planned: Planned<S> = Arc::default();
         let result = Arc::clone(&planned);
         let future: BoxFuture<'static, Result<()>> = Box::pin(async move {
@@ -120,7 +126,7 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
         let planned = planned.lock().unwrap_or_else(PoisonError::into_inner).take();
         match (exit, planned) {
             (_, Some((Ok(plan), nodes))) => self.planned(&plan, nodes),
-            (_, Some((Err(error), _))) => Err(Box::new(Outcome::refused(error.to_string(), 78))),
+            (_, Some((Err(error), _))) => Err(Outcome::refused(error.to_string(), 78)),
             (JobEnd::Ended(exit), None) => {
                 let failure = Failure::of("plan", Phase::Plan, exit);
                 Err(self.failed_plan(
@@ -133,12 +139,12 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
             (JobEnd::Stopped, None) => {
                 let mut machine = self.engine.machine();
                 let now = self.engine.clock.now();
-                Err(Box::new(machine.outcome(now, Vec::new())))
+                Err(machine.outcome(now, Vec::new()))
             }
         }
     }
 
-    fn planned(&mut self, plan: &Plan, nodes: Vec<Node<S>>) -> std::result::Result<(), Box<Outcome>> {
+    fn planned(&mut self, plan: &Plan, nodes: Vec<Node<S>>) -> std::result::Result<(), Outcome> {
         let names: Vec<String> = plan
             .warnings()
             .iter()
@@ -148,7 +154,7 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
         if !names.is_empty() {
             let code = crate::codes::DUPLICATE_NAME.id;
             let text = format!("error[{code}]: {}\nnothing was started", names.join("\n"));
-            return Err(Box::new(Outcome::refused(text, 78)));
+            return Err(Outcome::refused(text, 78));
         }
         let warnings = plan.warnings().iter().map(ToString::to_string).collect();
         let spec = Spec::of(plan, &self.limits, self.engine.state_reload.is_some());
@@ -160,10 +166,10 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
         Ok(())
     }
 
-    fn failed_plan(&self, failure: Failure) -> Box<Outcome> {
+    fn failed_plan(&self, failure: Failure) -> Outcome {
         self.engine.sink.emit(self.engine.clock.now(), EventKind::Failed(failure.clone()));
         let code = failure.exit_code();
-        Box::new(Outcome { failures: vec![failure], ..Outcome::empty(StopCause::Failed, code) })
+        Ending { failures: vec![failure], ..Ending::empty(StopCause::Failed, code) }.into()
     }
 
     /// The future given to `shutdown_on` is the user's: it is polled by his runtime.

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures::future::BoxFuture;
+use futures_util::future::BoxFuture;
 use mainstay_registry::{Phase, Result};
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 
-use futures::future::BoxFuture;
+use futures_util::future::BoxFuture;
 use mainstay_registry::{Phase, Provider, Result};
 
 use super::nodes::Running;

@@ -11,7 +11,7 @@ pub(crate) use self::slot::Slot;
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use futures::future::BoxFuture;
+use futures_util::future::BoxFuture;
 use mainstay_registry::{Registry, Result};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot, watch};

@@ -10,7 +10,7 @@ use super::{Action, HookId, HookKind, Look, Machine, Running, Stage, describe, e
 use crate::cell::Seen;
 use crate::event::EventKind;
 use crate::exit::Exit;
-use crate::outcome::{Cut, Failure, Forced, Problem};
+use crate::outcome::{Cut, CutBy, Failure, Forced, Problem};
 use crate::spec::{GRACE, Spec};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +72,9 @@ impl Boot {
 
 impl Machine {
     pub(crate) fn begin_boot(&mut self, now: Instant) {
+        if self.is_ending() {
+            return;
+        }
         self.enter(Stage::Boot, now);
         self.began = now;
         self.boot.began = Some(now);
@@ -80,8 +83,11 @@ impl Machine {
         self.boot_settle(now);
     }
 
-    /// True when every hook has returned, or when nobody is waited for any more.
+    /// True when every hook has returned, when nobody is waited for any more, and when it was not begun.
     pub(crate) fn boot_over(&self) -> bool {
+        if self.stage != Stage::Boot {
+            return true;
+        }
         match self.boot.cancelled {
             None => self.boot.left == 0,
             Some(_) => self.boot.in_flight == 0,
@@ -129,7 +135,8 @@ impl Machine {
         let spec = &self.spec.nodes[id.node];
         let (provider, site) = (spec.name, spec.site);
         if self.boot.nodes[id.node].state == BootState::Failed {
-            // Its deadline has passed and was reported; this is only its end.
+            // Its deadline has passed and was reported; of its end only a destructor that panicked is news.
+            self.note_panic(provider, Phase::Boot, exit, site);
             self.boot_settle(now);
             return;
         }
@@ -140,6 +147,9 @@ impl Machine {
             Exit::Failed(_) | Exit::Panicked(_) | Exit::RuntimeGone => BootState::Failed,
         };
         self.boot.nodes[id.node].state = state;
+        let lost = self.boot.cancelled.is_none() && matches!(exit, Exit::Aborted | Exit::NeverBegan);
+        // Nobody has cancelled it: without a failure the boot would wait for it for ever.
+        let exit = if lost { Exit::RuntimeGone } else { exit };
         if let Some(failure) = Failure::of(provider, Phase::Boot, exit) {
             self.fail(failure.at(site), now);
         } else if state == BootState::Booted {
@@ -201,9 +211,12 @@ impl Machine {
     }
 
     pub(super) fn boot_tick(&mut self, now: Instant, look: &dyn Look) {
+        // What was cancelled has its grace; that its own deadline passes meanwhile is no failure.
+        let open = self.boot.cancelled.is_none();
         let overdue: Vec<Running> = self
             .boot
             .running()
+            .filter(|_| open)
             .filter(|running| {
                 running.until <= now && self.boot.nodes[running.id.node].state == BootState::Running
             })
@@ -254,7 +267,7 @@ impl Machine {
                 task: None,
                 what: Cut::Boot,
                 after: now.saturating_duration_since(running.since),
-                by_budget: false,
+                by: CutBy::Deadline,
                 seen: describe(&seen),
             });
         }

@@ -13,6 +13,7 @@ mod tasks;
 mod tests;
 mod validate;
 
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,7 +28,7 @@ use crate::cell::Seen;
 use crate::clock::human;
 use crate::event::EventKind;
 use crate::exit::Exit;
-use crate::outcome::{Cut, Failure, Forced, Outcome, StopCause};
+use crate::outcome::{Cut, CutBy, Ending, Failure, Forced, Outcome, Problem, StopCause};
 use crate::signals::Signal;
 use crate::spec::{LAST_CHANCE, Limits, Spec};
 
@@ -170,7 +171,7 @@ impl Machine {
     pub(crate) fn new(limits: Limits, now: Instant) -> Self {
         Self {
             spec: Arc::default(),
-            limits,
+            limits: limits.bounded(),
             stage: Stage::New,
             stage_since: now,
             began: now,
@@ -296,6 +297,19 @@ impl Machine {
         self.failures.push(failure);
     }
 
+    /// Of a hook that was reported already: it ended at last, and all that is news is a panic.
+    fn note_panic(
+        &mut self,
+        provider: &'static str,
+        phase: Phase,
+        exit: Exit,
+        site: Option<&'static Location<'static>>,
+    ) {
+        if let Exit::Panicked(message) = exit {
+            self.note_failure(Failure::new(provider, phase, Problem::Panic(message)).at(site));
+        }
+    }
+
     /// The run is to end: what is in progress is given up, and the supervisor goes on to the stop.
     fn interrupt(&mut self, now: Instant) {
         self.out.push(Action::StopBegan);
@@ -319,6 +333,7 @@ impl Machine {
         if self.cause.is_none() {
             self.cause = Some(StopCause::Signal(signal));
         }
+        self.walk_end();
         self.shutdown_at_once(now);
         self.out.push(Action::Wake);
     }
@@ -389,7 +404,7 @@ impl Machine {
     }
 
     fn force_cut(&mut self, cut: Forced) {
-        self.out_of_budget |= cut.by_budget;
+        self.out_of_budget |= cut.by == CutBy::Budget;
         self.emit(EventKind::Forced(cut.clone()));
         self.forced.push(cut);
     }
@@ -405,9 +420,14 @@ impl Machine {
             task: None,
             what: Cut::Drop,
             after,
-            by_budget: false,
+            by: CutBy::Deadline,
             seen: Some(format!("blocks a thread since {}", human(after))),
         });
+    }
+
+    /// Nothing was begun, and nothing will be: what comes later changes nothing.
+    pub(crate) fn close(&mut self) {
+        self.stage = Stage::Over;
     }
 
     /// The whole, once everything is over.
@@ -427,9 +447,9 @@ impl Machine {
         };
         let took = self.stop.took(now);
         self.emit(EventKind::Finished { exit_code: code, took });
-        self.enter(Stage::Over, now);
+        self.stage = Stage::Over;
         let (hooks_done, hooks_due) = self.stop.hooks();
-        Outcome {
+        Ending {
             code,
             failures: self.failures.clone(),
             forced: self.forced.clone(),
@@ -443,8 +463,9 @@ impl Machine {
             hooks_done,
             hooks_due,
             stopped: self.stop.gone_in_order(&self.spec),
-            ..Outcome::empty(cause, code)
+            ..Ending::empty(cause, code)
         }
+        .into()
     }
 }
 

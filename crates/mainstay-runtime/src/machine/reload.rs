@@ -194,6 +194,9 @@ fn refusal(
     refused: &[Option<&'static str>],
     node: usize,
 ) -> Option<&'static str> {
+    if refused.iter().all(Option::is_none) {
+        return None;
+    }
     let mut stack = nodes[node].requires.clone();
     let mut seen = vec![false; nodes.len()];
     while let Some(dep) = stack.pop() {

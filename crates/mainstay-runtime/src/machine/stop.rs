@@ -15,7 +15,7 @@ use mainstay_registry::Phase;
 use super::{Action, HookId, HookKind, Look, Machine, Running, Stage, TaskId, describe};
 use crate::event::EventKind;
 use crate::exit::Exit;
-use crate::outcome::{Cut, Failure, Forced, Problem, StopCause};
+use crate::outcome::{Cut, CutBy, Failure, Forced, Problem, StopCause};
 use crate::spec::{GRACE, LAST_CHANCE, Spec};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,15 +26,15 @@ enum Step {
     /// Its tasks were asked.
     Asked {
         until: Instant,
-        by_budget: bool,
+        by: CutBy,
     },
     Hook {
-        by_budget: bool,
+        by: CutBy,
     },
     /// The hook is over, tasks are left.
     Grace {
         until: Instant,
-        by_budget: bool,
+        by: CutBy,
     },
     Aborting {
         until: Instant,
@@ -245,10 +245,11 @@ impl Machine {
         let share = self.stop.limit(self.stop.nodes[node].chain);
         let until = own.min(share);
         if until <= now {
-            self.out_of_budget = true;
+            // Its own timeout may be zero: that is no budget that ran out.
+            self.out_of_budget |= share < own;
             self.stop_hook(node, now);
         } else {
-            self.stop.nodes[node].step = Step::Asked { until, by_budget: share < own };
+            self.stop.nodes[node].step = Step::Asked { until, by: sooner(share, own) };
             self.watch(until);
         }
     }
@@ -256,10 +257,10 @@ impl Machine {
     fn stop_hook(&mut self, node: usize, now: Instant) {
         let own = now + self.spec.nodes[node].limits.shutdown;
         let share = self.stop.limit(self.stop.nodes[node].chain.saturating_sub(1));
-        let until = if share <= now { now + LAST_CHANCE } else { own.min(share) };
+        let until = own.min(share).max(now + LAST_CHANCE);
         let id = HookId { kind: HookKind::Shutdown, node, serial: self.next_serial() };
         let stop = &mut self.stop.nodes[node];
-        stop.step = Step::Hook { by_budget: share < own };
+        stop.step = Step::Hook { by: sooner(share, own) };
         stop.hook = Some(Running { id, since: now, until });
         stop.hook_called = true;
         self.out.push(Action::SpawnHook(id));
@@ -273,22 +274,21 @@ impl Machine {
         }
         node.hook = None;
         let step = node.step;
-        match exit {
-            Exit::Ok | Exit::Disabled => self.stop.hooks_done += 1,
-            Exit::Aborted | Exit::NeverBegan => {}
-            exit => {
-                let spec = &self.spec.nodes[id.node];
-                if let Some(failure) = Failure::of(spec.name, Phase::Shutdown, exit) {
-                    let failure = failure.at(spec.site);
-                    self.note_failure(failure);
-                }
-            }
+        let spec = &self.spec.nodes[id.node];
+        let (name, site) = (spec.name, spec.site);
+        if !matches!(step, Step::Hook { .. }) {
+            // It was cut, and that was reported.
+            self.note_panic(name, Phase::Shutdown, exit, site);
+        } else if matches!(exit, Exit::Ok | Exit::Disabled) {
+            self.stop.hooks_done += 1;
+        } else if let Some(failure) = Failure::of(name, Phase::Shutdown, exit) {
+            self.note_failure(failure.at(site));
         }
         match step {
             Step::Hook { .. } if self.tasks.is_live(id.node) => {
                 let share = self.stop.limit(self.stop.nodes[id.node].chain.saturating_sub(1));
                 let until = (now + GRACE).min(share.max(now + LAST_CHANCE));
-                self.stop.nodes[id.node].step = Step::Grace { until, by_budget: share < now + GRACE };
+                self.stop.nodes[id.node].step = Step::Grace { until, by: sooner(share, now + GRACE) };
                 self.watch(until);
             }
             Step::Hook { .. } => self.node_gone(id.node, now),
@@ -363,24 +363,24 @@ impl Machine {
 
     pub(super) fn stop_tick(&mut self, now: Instant, look: &dyn Look) {
         for node in (0..self.stop.nodes.len()).rev() {
-            let StopNode { step, since, hook, .. } = self.stop.nodes[node];
+            let StopNode { step, hook, .. } = self.stop.nodes[node];
             match step {
-                Step::Asked { until, by_budget } if until <= now => {
+                Step::Asked { until, by } if until <= now => {
                     // Not cut yet: the hook, or the grace after it, may be what ends it.
-                    self.out_of_budget |= by_budget;
+                    self.out_of_budget |= by == CutBy::Budget;
                     self.stop_hook(node, now);
                 }
-                Step::Hook { by_budget } => {
+                Step::Hook { by } => {
                     if let Some(running) = hook.filter(|running| running.until <= now) {
-                        self.cut_hook(running, by_budget, now, look);
-                        self.abort_node(node, now, by_budget, look);
+                        self.cut_hook(running, by, now, look);
+                        self.abort_node(node, now, by, look);
                     }
                 }
-                Step::Grace { until, by_budget } if until <= now => {
-                    self.abort_node(node, now, by_budget, look);
+                Step::Grace { until, by } if until <= now => {
+                    self.abort_node(node, now, by, look);
                 }
                 Step::Aborting { until } if until <= now => {
-                    self.name_stuck(node, since, now, look);
+                    self.name_stuck(node, CutBy::Deadline, now, look);
                     self.node_gone(node, now);
                 }
                 _ => {}
@@ -389,18 +389,18 @@ impl Machine {
     }
 
     /// A hook past its deadline is a failure of that hook; one cut by the budget is listed as forced.
-    fn cut_hook(&mut self, running: Running, by_budget: bool, now: Instant, look: &dyn Look) {
+    fn cut_hook(&mut self, running: Running, by: CutBy, now: Instant, look: &dyn Look) {
         let spec = &self.spec.nodes[running.id.node];
         let (provider, site, limit) = (spec.name, spec.site, spec.limits.shutdown);
         let seen = describe(&look.hook(running.id));
         self.out.push(Action::AbortHook(running.id));
-        if by_budget {
+        if by == CutBy::Budget {
             self.force_cut(Forced {
                 provider,
                 task: None,
                 what: Cut::Shutdown,
                 after: now.saturating_duration_since(running.since),
-                by_budget,
+                by,
                 seen,
             });
         } else {
@@ -410,10 +410,10 @@ impl Machine {
     }
 
     /// Aborts the tasks that are left, each of them named, and waits one grace for the abort to take effect.
-    fn abort_node(&mut self, node: usize, now: Instant, by_budget: bool, look: &dyn Look) {
+    fn abort_node(&mut self, node: usize, now: Instant, by: CutBy, look: &dyn Look) {
         for (id, _) in self.tasks.live_of(node) {
             let since = self.stop.nodes[node].since;
-            self.cut_task(id, since, now, by_budget, look);
+            self.cut_task(id, since, now, by, look);
         }
         let share = self.stop.limit(self.stop.nodes[node].chain.saturating_sub(1));
         let until = (now + GRACE).min(share.max(now + LAST_CHANCE));
@@ -422,7 +422,8 @@ impl Machine {
     }
 
     /// The abort took no effect: it holds a thread, or no thread was free to drop it.
-    fn name_stuck(&mut self, node: usize, since: Instant, now: Instant, look: &dyn Look) {
+    fn name_stuck(&mut self, node: usize, by: CutBy, now: Instant, look: &dyn Look) {
+        let since = self.stop.nodes[node].since;
         let after = now.saturating_duration_since(since);
         let mut stuck: Vec<(Option<String>, Cut, Option<String>)> = Vec::new();
         if let Some(running) = self.stop.nodes[node].hook {
@@ -443,7 +444,16 @@ impl Machine {
                 cut.after = after;
                 cut.seen = seen.or_else(|| cut.seen.take());
             } else {
-                self.force_cut(Forced { provider, task, what, after, by_budget: false, seen });
+                self.force_cut(Forced { provider, task, what, after, by, seen });
+            }
+        }
+    }
+
+    /// Forced, and its last chance is over: whatever still runs is named.
+    pub(crate) fn name_the_cut(&mut self, now: Instant, look: &dyn Look) {
+        for node in (0..self.stop.nodes.len()).rev() {
+            if !matches!(self.stop.nodes[node].step, Step::Gone | Step::Out) {
+                self.name_stuck(node, CutBy::Signal, now, look);
             }
         }
     }
@@ -477,4 +487,9 @@ impl Machine {
             })
             .min()
     }
+}
+
+/// Whose time is up first.
+fn sooner(share: Instant, own: Instant) -> CutBy {
+    if share < own { CutBy::Budget } else { CutBy::Deadline }
 }

@@ -9,7 +9,7 @@ use mainstay_registry::{Phase, ReadyWhen};
 use super::{Action, Look, Machine, Stage, TaskId, describe};
 use crate::event::{EventKind, TaskName};
 use crate::exit::{CauseKind, Exit};
-use crate::outcome::{Cut, Failure, Forced, Problem, StopCause};
+use crate::outcome::{Cut, CutBy, Failure, Forced, Problem, StopCause};
 use crate::spec::Spec;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +110,9 @@ impl Tasks {
 
 impl Machine {
     pub(crate) fn begin_run(&mut self, now: Instant) {
+        if self.is_ending() {
+            return;
+        }
         self.enter(Stage::Run, now);
         self.tasks.began = true;
         self.free_start_level();
@@ -339,7 +342,7 @@ impl Machine {
             self.fail(failure, now);
         }
         for (id, since) in wound {
-            self.cut_task(id, since, now, false, look);
+            self.cut_task(id, since, now, CutBy::Deadline, look);
             if let Some(task) = self.tasks.get(id) {
                 task.state = TaskState::Over { recoverable: false };
                 self.tasks.live -= 1;
@@ -349,21 +352,14 @@ impl Machine {
     }
 
     /// Aborts a task and names it.
-    pub(super) fn cut_task(
-        &mut self,
-        id: TaskId,
-        since: Instant,
-        now: Instant,
-        by_budget: bool,
-        look: &dyn Look,
-    ) {
+    pub(super) fn cut_task(&mut self, id: TaskId, since: Instant, now: Instant, by: CutBy, look: &dyn Look) {
         let node = &self.spec.nodes[id.node];
         let cut = Forced {
             provider: node.name,
             task: node.tasks[id.task].name.map(str::to_owned),
             what: Cut::Task,
             after: now.saturating_duration_since(since),
-            by_budget,
+            by,
             seen: describe(&look.task(id)),
         };
         self.out.push(Action::AbortTask(id));

@@ -10,7 +10,7 @@ use mainstay_registry::{Phase, Validate};
 use super::{Action, HookId, HookKind, Look, Machine, NO_NODE, Running, Stage, describe};
 use crate::cell::Seen;
 use crate::exit::Exit;
-use crate::outcome::{Failure, Problem};
+use crate::outcome::{Cut, CutBy, Failure, Forced, Problem};
 use crate::spec::GRACE;
 
 #[derive(Default)]
@@ -32,12 +32,18 @@ impl Walk {
 impl Machine {
     /// Those that validate before the boot.
     pub(crate) fn begin_preflight(&mut self, now: Instant) {
+        if self.is_ending() {
+            return;
+        }
         self.enter(Stage::Preflight, now);
         self.begin_walk(Validate::BeforeBoot, now);
     }
 
     /// Those that validate after the boot.
     pub(crate) fn begin_validate(&mut self, now: Instant) {
+        if self.is_ending() {
+            return;
+        }
         self.enter(Stage::Validate, now);
         self.begin_walk(Validate::AfterBoot, now);
     }
@@ -105,6 +111,11 @@ impl Machine {
         }
     }
 
+    /// Nobody else is asked, whoever is in flight.
+    pub(super) fn walk_end(&mut self) {
+        self.walk.cancelled = true;
+    }
+
     pub(super) fn walk_cancel(&mut self, now: Instant) {
         self.walk.cancelled = true;
         if let Some(running) = &mut self.walk.running {
@@ -119,7 +130,9 @@ impl Machine {
         if running.until > now {
             return;
         }
-        if let Some(node) = node.filter(|_| !self.walk.cancelled) {
+        if self.walk.cancelled {
+            self.leave_walk(running, node, now, look);
+        } else if let Some(node) = node {
             let spec = &self.spec.nodes[node];
             let (name, site, deadline) = (spec.name, spec.site, spec.limits.validate);
             let seen = look.hook(running.id);
@@ -133,11 +146,30 @@ impl Machine {
         self.go_on_walking(now);
     }
 
+    /// The stop does not wait for a hook that blocks its thread, but names it.
+    fn leave_walk(&mut self, running: Running, node: Option<usize>, now: Instant, look: &dyn Look) {
+        let after = now.saturating_duration_since(running.since);
+        let seen = look.hook(running.id);
+        if let Some(node) = node.filter(|_| seen.begun) {
+            let provider = self.spec.nodes[node].name;
+            let seen = describe(&Seen { polling: seen.polling.map(|_| after), ..seen });
+            self.force_cut(Forced {
+                provider,
+                task: None,
+                what: Cut::Validate,
+                after,
+                by: CutBy::Deadline,
+                seen,
+            });
+        }
+    }
+
     pub(super) fn walk_wake(&self) -> Option<Instant> {
         self.walk.running.map(|running| running.until)
     }
 
+    /// True when everybody was asked, and when it was not begun.
     pub(crate) fn walk_over(&self) -> bool {
-        self.walk.over
+        self.walk.over || !matches!(self.stage, Stage::Preflight | Stage::Validate)
     }
 }

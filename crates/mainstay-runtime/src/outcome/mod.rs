@@ -60,10 +60,22 @@ pub struct Forced {
     pub what: Cut,
     /// How long it was waited for.
     pub after: Duration,
-    /// True: the stop as a whole had no time left. False: its own deadline.
-    pub by_budget: bool,
+    /// Whose time was up.
+    pub by: CutBy,
     /// What was seen of it: its last note, whether it blocks a thread.
     pub seen: Option<String>,
+}
+
+/// Why something was not waited for any longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CutBy {
+    /// Its own deadline.
+    Deadline,
+    /// The budget of the stop as a whole.
+    Budget,
+    /// A second signal.
+    Signal,
 }
 
 /// What was cut.
@@ -72,6 +84,8 @@ pub struct Forced {
 pub enum Cut {
     /// A boot hook that did not end within the grace after it was cancelled.
     Boot,
+    /// A validate hook that still blocked its thread when the stop had been asked for.
+    Validate,
     /// A task that did not end when it was asked to.
     Task,
     /// A shutdown hook.
@@ -84,6 +98,7 @@ impl fmt::Display for Cut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Boot => "boot",
+            Self::Validate => "validate",
             Self::Task => "runnable",
             Self::Shutdown => "shutdown",
             Self::Drop => "drop",
@@ -113,7 +128,11 @@ impl fmt::Display for Cut {
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "the outcome holds the exit code: return it from `main`, or call `exit()`"]
-pub struct Outcome {
+pub struct Outcome(Box<Ending>);
+
+/// What an outcome holds; boxed, so that `Result<_, Outcome>` stays small.
+#[derive(Clone, Debug)]
+pub(crate) struct Ending {
     pub(crate) cause: StopCause,
     pub(crate) code: u8,
     pub(crate) failures: Vec<Failure>,
@@ -134,7 +153,7 @@ pub struct Outcome {
     pub(crate) printed: Arc<AtomicBool>,
 }
 
-impl Outcome {
+impl Ending {
     pub(crate) fn empty(cause: StopCause, code: u8) -> Self {
         Self {
             cause,
@@ -156,86 +175,94 @@ impl Outcome {
             printed: Arc::new(AtomicBool::new(false)),
         }
     }
+}
 
+impl From<Ending> for Outcome {
+    fn from(ending: Ending) -> Self {
+        Self(Box::new(ending))
+    }
+}
+
+impl Outcome {
     /// An outcome of a program that refused to start, with the text to print and the exit code.
     pub fn refused(text: impl Into<String>, code: u8) -> Self {
-        Self { refused: Some(text.into()), ..Self::empty(StopCause::Refused, code) }
+        Ending { refused: Some(text.into()), ..Ending::empty(StopCause::Refused, code) }.into()
     }
 
     /// An outcome with exit code 0 and nothing to report: `--help`, or a verb that has done its work.
     pub fn done() -> Self {
-        Self::empty(StopCause::Completed, 0)
+        Ending::empty(StopCause::Completed, 0).into()
     }
 
     /// An outcome of failures before anything was started, with the exit code of the first; 78 if there is none.
     pub fn refused_by(failures: Vec<Failure>) -> Self {
         let code = failures.first().map_or(78, Failure::exit_code);
-        Self { failures, ..Self::empty(StopCause::Refused, code) }
+        Ending { failures, ..Ending::empty(StopCause::Refused, code) }.into()
     }
 
     /// What ended the run.
     pub fn cause(&self) -> &StopCause {
-        &self.cause
+        &self.0.cause
     }
 
     /// The exit code of the process.
     pub fn exit_code(&self) -> u8 {
-        self.code
+        self.0.code
     }
 
     /// Every failure, the cause first, then in the order in which they happened.
     pub fn failures(&self) -> &[Failure] {
-        &self.failures
+        &self.0.failures
     }
 
     /// What was not waited for any longer.
     pub fn forced(&self) -> &[Forced] {
-        &self.forced
+        &self.0.forced
     }
 
     /// The second signal, when it was one that ended the run.
     pub fn forced_by(&self) -> Option<Signal> {
-        self.forced_by
+        self.0.forced_by
     }
 
     /// Providers that were never booted, each with the failed provider because of which, if there is one.
     pub fn never_booted(&self) -> &[(&'static str, Option<&'static str>)] {
-        &self.never_booted
+        &self.0.never_booted
     }
 
     /// Providers that something outside of the runtime still held when the runtime had given its references up.
     pub fn held(&self) -> &[&'static str] {
-        &self.held
+        &self.0.held
     }
 
     /// How long the boot took; `None` when it did not finish.
     pub fn boot_took(&self) -> Option<Duration> {
-        self.boot_took
+        self.0.boot_took
     }
 
     /// How long the stop, or the rollback, took.
     pub fn stop_took(&self) -> Duration {
-        self.stop_took
+        self.0.stop_took
     }
 
     /// What the stop, or the rollback, had for a budget.
     pub fn stop_budget(&self) -> Duration {
-        self.stop_budget
+        self.0.stop_budget
     }
 
     /// The providers that were stopped, in the order in which they were gone.
     pub fn stopped(&self) -> &[&'static str] {
-        &self.stopped
+        &self.0.stopped
     }
 
     /// Shutdown hooks that returned `Ok`, and those that were due.
     pub fn hooks(&self) -> (usize, usize) {
-        (self.hooks_done, self.hooks_due)
+        (self.0.hooks_done, self.0.hooks_due)
     }
 
     /// `Ok` for exit code 0, else an error whose text is the report: for a `main` that returns a `Result`.
-    pub fn into_result(self) -> Result<Self, OutcomeError> {
-        if self.code == 0 { Ok(self) } else { Err(OutcomeError(Box::new(self))) }
+    pub fn into_result(self) -> Result<(), OutcomeError> {
+        if self.0.code == 0 { Ok(()) } else { Err(OutcomeError(self)) }
     }
 
     /// Prints the report on standard error and ends the process with the exit code, at once.
@@ -245,36 +272,36 @@ impl Outcome {
     #[allow(clippy::disallowed_methods, reason = "this is the exit")]
     pub fn exit(self) -> ! {
         self.print();
-        std::process::exit(i32::from(self.code))
+        std::process::exit(i32::from(self.0.code))
     }
 
     /// Prints the report on standard error, once, and only if there is something worth a line; gives up after 250 ms.
     pub fn print(&self) {
-        if self.is_worth_a_report() && !self.printed.swap(true, Ordering::Relaxed) {
+        if self.is_worth_a_report() && !self.0.printed.swap(true, Ordering::Relaxed) {
             print_bounded(self.to_string(), Duration::from_millis(250));
         }
     }
 
     /// Whether anything but a clean stop happened.
     pub fn is_worth_a_report(&self) -> bool {
-        self.code != 0
-            || self.rolled_back
-            || self.refused.is_some()
-            || !self.failures.is_empty()
-            || !self.forced.is_empty()
-            || !self.held.is_empty()
+        self.0.code != 0
+            || self.0.rolled_back
+            || self.0.refused.is_some()
+            || !self.0.failures.is_empty()
+            || !self.0.forced.is_empty()
+            || !self.0.held.is_empty()
     }
 }
 
 impl Termination for Outcome {
     fn report(self) -> ExitCode {
         self.print();
-        ExitCode::from(self.code)
+        ExitCode::from(self.0.code)
     }
 }
 
 /// An outcome with an exit code other than 0, as an error.
-pub struct OutcomeError(Box<Outcome>);
+pub struct OutcomeError(Outcome);
 
 impl OutcomeError {
     /// The outcome.

@@ -5,54 +5,55 @@ use std::io::Write;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use super::{Cut, Outcome, StopCause};
+use super::{Cut, CutBy, Outcome, StopCause};
 use crate::clock::human;
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(text) = &self.refused {
+        if let Some(text) = &self.0.refused {
             return f.write_str(text.trim_end());
         }
         let mut first = true;
-        for failure in &self.failures {
+        for failure in &self.0.failures {
             if !first {
                 writeln!(f)?;
             }
             first = false;
             write!(f, "{failure}")?;
         }
-        for cut in &self.forced {
+        for cut in &self.0.forced {
             line(f, &mut first)?;
             let who = cut
                 .task
                 .as_ref()
                 .map_or_else(|| cut.provider.to_owned(), |t| format!("{}/{t}", cut.provider));
-            let why = match (cut.what, cut.by_budget) {
-                (_, true) => "the budget was used up",
-                (Cut::Boot, false) => "it did not end when it was cancelled",
-                (Cut::Task | Cut::Shutdown | Cut::Drop, false) => "its own deadline",
+            let why = match (cut.what, cut.by) {
+                (_, CutBy::Budget) => "the budget was used up",
+                (_, CutBy::Signal) => "the second signal",
+                (Cut::Boot, CutBy::Deadline) => "it did not end when it was cancelled",
+                (_, CutBy::Deadline) => "its own deadline",
             };
             write!(f, "  forced      {} of '{who}' after {} ({why})", cut.what, human(cut.after))?;
             if let Some(seen) = &cut.seen {
                 write!(f, ": {seen}")?;
             }
         }
-        for (provider, because) in &self.never_booted {
+        for (provider, because) in &self.0.never_booted {
             line(f, &mut first)?;
             write!(f, "  not booted  '{provider}'")?;
             if let Some(because) = because {
                 write!(f, " because '{because}' failed")?;
             }
         }
-        if self.rolled_back && !self.stopped.is_empty() {
+        if self.0.rolled_back && !self.0.stopped.is_empty() {
             line(f, &mut first)?;
-            write!(f, "  rolled back {} in {}", self.stopped.join(", "), human(self.stop_took))?;
+            write!(f, "  rolled back {} in {}", self.0.stopped.join(", "), human(self.0.stop_took))?;
         }
-        for provider in &self.held {
+        for provider in &self.0.held {
             line(f, &mut first)?;
             write!(f, "  held        '{provider}' is still held by something outside of the runtime")?;
         }
-        for note in &self.notes {
+        for note in &self.0.notes {
             line(f, &mut first)?;
             write!(f, "  note        {note}")?;
         }
@@ -64,25 +65,25 @@ impl fmt::Display for Outcome {
 impl Outcome {
     /// `stopped by SIGTERM · hooks 3/3 · 11 ms of 25 s · exit 0`
     fn last_line(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.cause == StopCause::Refused {
-            return write!(f, "nothing was started · exit {}", self.code);
+        if self.0.cause == StopCause::Refused {
+            return write!(f, "nothing was started · exit {}", self.0.code);
         }
-        match (&self.cause, self.rolled_back) {
+        match (&self.0.cause, self.0.rolled_back) {
             (StopCause::Failed, true) => f.write_str("rolled back")?,
             (cause, true) => write!(f, "rolled back by {cause}")?,
             (cause, false) => write!(f, "stopped by {cause}")?,
         }
-        if let Some(signal) = self.forced_by {
+        if let Some(signal) = self.0.forced_by {
             write!(f, " · forced by {signal}")?;
         }
         write!(
             f,
             " · hooks {}/{} · {} of {} · exit {}",
-            self.hooks_done,
-            self.hooks_due,
-            human(self.stop_took),
-            human(self.stop_budget),
-            self.code
+            self.0.hooks_done,
+            self.0.hooks_due,
+            human(self.0.stop_took),
+            human(self.0.stop_budget),
+            self.0.code
         )
     }
 }

@@ -73,7 +73,7 @@ impl<S: Clone + Send + Sync + 'static> Runtime<S> {
             let _ = sender.send(outcome);
         });
         let host = self.spawn(handle, deliver, Arc::clone(&taken), None);
-        RunOn { control: host.map(Control::new), receiver, taken }
+        RunOn { control: Control::new(host), receiver, taken }
     }
 
     fn launch(self, handle: Handle) -> (Running, oneshot::Receiver<()>) {
@@ -188,8 +188,8 @@ pub struct Running {
 
 impl Running {
     /// The handle to ask it to reload or to stop.
-    pub fn control(&self) -> Option<Control> {
-        self.host.clone().map(Control::new)
+    pub fn control(&self) -> Control {
+        Control::new(self.host.clone())
     }
 
     /// Waits for the end. Any number of waiters get the same outcome, late ones included.
@@ -229,15 +229,15 @@ impl fmt::Debug for Running {
 /// A lifecycle on another runtime, waited for from a plain thread: made by [`Runtime::run_on`].
 #[must_use = "the outcome is waited for by `wait`"]
 pub struct RunOn {
-    control: Option<Control>,
+    control: Control,
     receiver: mpsc::Receiver<Outcome>,
     taken: Arc<AtomicBool>,
 }
 
 impl RunOn {
-    /// The handle to ask it to reload or to stop; `None` when it could not even begin.
-    pub fn control(&self) -> Option<&Control> {
-        self.control.as_ref()
+    /// The handle to ask it to reload or to stop.
+    pub fn control(&self) -> &Control {
+        &self.control
     }
 
     /// Blocks the thread until the end.

@@ -10,7 +10,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::BoxFuture;
+use futures_util::future::BoxFuture;
 use mainstay_registry::{Deadlines, Registry, ReloadState};
 use tokio_util::sync::CancellationToken;
 

@@ -25,11 +25,11 @@ fn run_on(workers: usize, runtime: Runtime<()>, stop: impl FnOnce(&mainstay_runt
         // A current-thread runtime runs only while somebody drives it.
         std::thread::spawn(move || app.block_on(std::future::pending::<()>()));
         let running = runtime.run_on(handle);
-        stop(running.control().unwrap());
+        stop(running.control());
         return running.wait();
     }
     let running = runtime.run_on(handle);
-    stop(running.control().unwrap());
+    stop(running.control());
     let outcome = running.wait();
     app.shutdown_background();
     outcome

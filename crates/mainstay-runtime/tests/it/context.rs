@@ -137,7 +137,7 @@ async fn a_child_spawned_during_the_stop_is_asked_to_stop_at_once() {
         }
     })];
     let running = paused(registry).start().await.unwrap();
-    running.control().unwrap().shutdown("enough");
+    running.control().shutdown("enough");
     let outcome = running.wait().await;
     assert_eq!(outcome.exit_code(), 0);
     assert!(outcome.forced().is_empty());
@@ -260,6 +260,6 @@ async fn until_shutdown_ends_what_it_runs_when_the_task_is_asked_to_stop() {
         Ok(())
     })];
     let running = paused(registry).start().await.unwrap();
-    running.control().unwrap().shutdown("enough");
+    running.control().shutdown("enough");
     assert_eq!(running.wait().await.exit_code(), 0);
 }

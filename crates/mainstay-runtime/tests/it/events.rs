@@ -92,7 +92,7 @@ async fn a_start_and_a_stop_that_are_late_say_so_as_well() {
     ];
     let (runtime, lates) = lates(paused(registry));
     let running = runtime.start().await.unwrap();
-    running.control().unwrap().shutdown("enough");
+    running.control().shutdown("enough");
     assert_eq!(running.wait().await.exit_code(), 0);
     let lates = lates.lock().unwrap();
     assert_eq!(lates.len(), 2, "{lates:?}");
@@ -111,9 +111,9 @@ async fn the_events_of_a_good_life_are_exactly_these() {
         fake::<B>("http", &log).requires::<A>().runs(Fault::None).reload(Fault::None),
     ];
     let running = paused(registry).on_event(events(&seen)).start().await.unwrap();
-    running.control().unwrap().reload();
+    running.control().reload();
     seen.wait_for("reloaded true").await;
-    running.control().unwrap().shutdown("enough");
+    running.control().shutdown("enough");
     assert_eq!(running.wait().await.exit_code(), 0);
     assert_eq!(
         seen.lines(),
@@ -195,8 +195,8 @@ async fn a_reader_may_use_control_from_inside() {
         .start()
         .await
         .unwrap();
-    *control.lock().unwrap() = running.control();
-    running.control().unwrap().reload();
+    *control.lock().unwrap() = Some(running.control());
+    running.control().reload();
     assert_eq!(running.wait().await.exit_code(), 0);
     assert_eq!(seen.count("stop requested by request (seen a reload)"), 1);
 }

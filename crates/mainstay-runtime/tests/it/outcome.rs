@@ -75,7 +75,7 @@ async fn a_clean_stop_is_not_worth_a_report_and_its_last_line_says_all() {
     let log = Log::new();
     let registry = registry![fake::<A>("a", &log).runs(Fault::None), fake::<B>("b", &log)];
     let running = paused(registry).start().await.unwrap();
-    running.control().unwrap().shutdown("enough");
+    running.control().shutdown("enough");
     let outcome = running.wait().await;
     assert!(!outcome.is_worth_a_report());
     assert_eq!(outcome.to_string(), "stopped by request (enough) · hooks 2/2 · 0 us of 25 s · exit 0");

@@ -46,7 +46,7 @@ async fn it_goes_by_reload_priority_and_the_plan() {
     ];
     let (runtime, mut reports) = reports(paused(registry));
     let running = runtime.start().await.unwrap();
-    running.control().unwrap().reload();
+    running.control().reload();
     let report = reports.recv().await.unwrap();
     assert!(report.is_ok());
     assert_eq!(lines(&report), ["b reloaded", "a reloaded", "d reloaded", "c reloaded"]);
@@ -65,14 +65,14 @@ async fn every_refusal_is_named_and_who_requires_a_refuser_is_skipped() {
     ];
     let (runtime, mut reports) = reports(paused(registry));
     let running = runtime.start().await.unwrap();
-    running.control().unwrap().reload();
+    running.control().reload();
     let report = reports.recv().await.unwrap();
     assert!(!report.is_ok());
     let mut said = lines(&report);
     said.sort();
     assert_eq!(said, ["http skipped because of settings", "settings refused MS0211", "stats refused MS0212"]);
     assert_eq!(log.count("reload http"), 0);
-    running.control().unwrap().shutdown("enough");
+    running.control().shutdown("enough");
     assert_eq!(running.wait().await.exit_code(), 0, "a refused reload is no failure of the run");
 }
 
@@ -88,11 +88,11 @@ async fn a_reload_hook_past_its_deadline_is_a_refusal_and_the_next_one_is_asked(
     ];
     let (runtime, mut reports) = reports(paused(registry));
     let running = runtime.start().await.unwrap();
-    running.control().unwrap().reload();
+    running.control().reload();
     let report = reports.recv().await.unwrap();
     assert_eq!(lines(&report), ["a refused MS0213", "b reloaded"]);
     // And the next reload works as if nothing had been.
-    running.control().unwrap().reload();
+    running.control().reload();
     assert_eq!(lines(&reports.recv().await.unwrap()).len(), 2);
 }
 
@@ -103,7 +103,7 @@ async fn requests_during_a_reload_are_one_more_afterwards() {
         registry![fake::<A>("a", &log).reload(Fault::Slow(Duration::from_secs(1))).runs(Fault::None)];
     let (runtime, mut reports) = reports(paused(registry));
     let running = runtime.start().await.unwrap();
-    let control = running.control().unwrap();
+    let control = running.control();
     control.reload();
     log.wait_for("reload a").await;
     for _ in 0..10 {
@@ -124,7 +124,7 @@ async fn a_stop_during_a_reload_gives_it_up() {
         fake::<B>("b", &log).requires::<A>().reload(Fault::None),
     ];
     let running = paused(registry).on_event(events(&seen)).start().await.unwrap();
-    let control = running.control().unwrap();
+    let control = running.control();
     control.reload();
     log.wait_for("reload a").await;
     control.shutdown("enough");
@@ -166,10 +166,10 @@ async fn the_states_own_reload_is_step_0_and_its_error_asks_nobody() {
             }
         });
     let running = runtime.start().await.unwrap();
-    running.control().unwrap().reload();
+    running.control().reload();
     assert_eq!(reports.recv().await.unwrap(), ["state refused MS0211"]);
     assert_eq!(log.count("reload a"), 0);
     good.store(true, Ordering::Relaxed);
-    running.control().unwrap().reload();
+    running.control().reload();
     assert_eq!(reports.recv().await.unwrap(), ["state reloaded", "a reloaded"]);
 }

@@ -254,7 +254,7 @@ async fn the_first_reason_to_stop_is_kept_and_asking_again_changes_nothing() {
     let log = Log::new();
     let registry = registry![fake::<A>("a", &log).runs(Fault::Slow(Duration::from_secs(1)))];
     let running = paused(registry).start().await.unwrap();
-    let control = running.control().unwrap();
+    let control = running.control();
     control.shutdown("first");
     control.shutdown("second");
     let outcome = running.wait().await;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mainstay_registry::{Deadlines, priority};
-use mainstay_runtime::{Cut, Outcome, Problem, Runtime, Signal, Signals, StopCause};
+use mainstay_runtime::{Cut, CutBy, Outcome, Problem, Runtime, Signal, Signals, StopCause};
 use mainstay_test::{Fault, Log};
 use tokio::time::Instant;
 
@@ -14,7 +14,7 @@ use crate::support::{A, B, C, D, E, events, fake, hooks, paused};
 async fn stopped(runtime: Runtime<()>) -> (Outcome, Duration) {
     let running = runtime.start().await.expect("it starts");
     let began = Instant::now();
-    running.control().unwrap().shutdown("enough");
+    running.control().shutdown("enough");
     (running.wait().await, began.elapsed())
 }
 
@@ -163,7 +163,7 @@ async fn a_task_that_ignores_its_stop_is_aborted_and_named_and_the_code_stays() 
     assert_eq!(outcome.exit_code(), 0);
     assert_eq!(outcome.forced().len(), 1);
     assert_eq!((outcome.forced()[0].provider, outcome.forced()[0].what), ("stubborn", Cut::Task));
-    assert!(!outcome.forced()[0].by_budget);
+    assert_eq!(outcome.forced()[0].by, CutBy::Deadline);
     // 5 s of its own, its hook, 100 ms of grace.
     assert_eq!(took, Duration::from_millis(5_100));
     let order = hooks(&log);
@@ -224,7 +224,7 @@ async fn nothing_passes_the_budget_and_who_was_cut_by_it_makes_the_code_124() {
     assert!(took >= Duration::from_secs(20), "{took:?}");
     assert_eq!(outcome.failures().len(), 1, "the failures are listed beside: {outcome}");
     assert_eq!((log.count("shutdown a"), log.count("shutdown b"), log.count("shutdown c")), (1, 1, 1));
-    assert!(outcome.forced().iter().all(|cut| cut.by_budget), "{outcome}");
+    assert!(outcome.forced().iter().all(|cut| cut.by == CutBy::Budget), "{outcome}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -266,6 +266,8 @@ async fn a_second_signal_forces_the_exit_and_calls_the_hooks_that_are_left_once(
     assert_eq!(outcome.exit_code(), 130);
     assert!(began.elapsed() < Duration::from_millis(100), "{:?}", began.elapsed());
     assert_eq!((log.count("shutdown a"), log.count("shutdown b")), (1, 1));
+    let cut: Vec<_> = outcome.forced().iter().map(|cut| (cut.provider, cut.what, cut.by)).collect();
+    assert_eq!(cut, [("b", Cut::Task, CutBy::Signal)], "{outcome}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -291,7 +293,7 @@ async fn all_who_wait_get_the_same_outcome_late_ones_included() {
     let log = Log::new();
     let registry = registry![fake::<A>("a", &log).runs(Fault::None)];
     let running = paused(registry).start().await.unwrap();
-    running.control().unwrap().shutdown("enough");
+    running.control().shutdown("enough");
     let (first, second) = tokio::join!(running.wait(), running.wait());
     let third = running.wait().await;
     for outcome in [first, second, third] {

@@ -27,7 +27,7 @@ enum Threads {
 
 impl Application {
     /// Builds it as the application says.
-    pub(super) fn build(make: Option<MakeTokio>) -> Result<Self, Box<Outcome>> {
+    pub(super) fn build(make: Option<MakeTokio>) -> Result<Self, Outcome> {
         let built = catch_unwind(AssertUnwindSafe(|| match make {
             Some(make) => make().build(),
             None => Builder::new_multi_thread().enable_all().build(),
@@ -76,8 +76,8 @@ fn drive(runtime: Runtime) -> std::io::Result<Threads> {
     Ok(Threads::Driver { _until: until.drop_guard() })
 }
 
-fn refused(why: &str) -> Box<Outcome> {
+fn refused(why: &str) -> Outcome {
     let code = codes::NO_TOKIO_RUNTIME;
     let text = format!("error[{code}]: the application's tokio runtime could not be built: {why}");
-    Box::new(Outcome::refused(format!("{text}\n  nothing was started"), 1))
+    Outcome::refused(format!("{text}\n  nothing was started"), 1)
 }

@@ -271,7 +271,7 @@ impl DaemonBuilder {
     ///
     /// The outcome that [`main_from`](Self::main_from) would end with: a usage error, `--help`, a verb other than
     /// `run`, a failure in `register`.
-    pub fn runtime_from<I, T>(self, args: I) -> Result<Runtime<Daemon>, Box<Outcome>>
+    pub fn runtime_from<I, T>(self, args: I) -> Result<Runtime<Daemon>, Outcome>
     where
         I: IntoIterator<Item = T>,
         T: Into<OsString>,

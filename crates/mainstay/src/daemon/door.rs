@@ -36,7 +36,7 @@ pub(super) fn main(builder: DaemonBuilder, args: Vec<OsString>) -> Outcome {
 
 fn obey(builder: DaemonBuilder, args: Vec<OsString>) -> Outcome {
     match builder.cli.parse_from(args) {
-        Ok(Parsed::Verb(invocation)) => builder.obey(invocation).unwrap_or_else(|refused| *refused),
+        Ok(Parsed::Verb(invocation)) => builder.obey(invocation).unwrap_or_else(|refused| refused),
         Ok(Parsed::Shown(text)) => {
             print(&text);
             Outcome::done()
@@ -47,7 +47,7 @@ fn obey(builder: DaemonBuilder, args: Vec<OsString>) -> Outcome {
 }
 
 impl DaemonBuilder {
-    fn obey(mut self, invocation: Invocation) -> Result<Outcome, Box<Outcome>> {
+    fn obey(mut self, invocation: Invocation) -> Result<Outcome, Outcome> {
         let (verb, flags, own) = invocation.into_parts();
         if let Verb::Own(word) = verb {
             return Ok(self.own_verb(word, flags, own));
@@ -68,33 +68,33 @@ impl DaemonBuilder {
     }
 
     /// From the plan to the last destructor. This thread only waits.
-    fn run(self, daemon: Daemon) -> Result<Outcome, Box<Outcome>> {
+    fn run(self, daemon: Daemon) -> Result<Outcome, Outcome> {
         let application = Application::build(self.tokio)?;
         let runtime = tuned(runtime_of(daemon).exit_when_stuck(STUCK_AFTER), self.tune);
         Ok(runtime.run_on(application.handle().clone()).wait())
     }
 
     /// Up to the plan, and no further.
-    pub(super) fn up_to_the_plan(mut self, args: Vec<OsString>) -> Result<Runtime<Daemon>, Box<Outcome>> {
+    pub(super) fn up_to_the_plan(mut self, args: Vec<OsString>) -> Result<Runtime<Daemon>, Outcome> {
         let (verb, flags, own) = match self.cli.parse_from(args) {
             Ok(Parsed::Verb(invocation)) => invocation.into_parts(),
             Ok(Parsed::Shown(text)) => {
                 print(&text);
-                return Err(Box::new(Outcome::done()));
+                return Err(Outcome::done());
             }
-            Ok(_) => return Err(Box::new(Outcome::done())),
-            Err(error) => return Err(Box::new(Outcome::refused(error.to_string(), 78))),
+            Ok(_) => return Err(Outcome::done()),
+            Err(error) => return Err(Outcome::refused(error.to_string(), 78)),
         };
         if verb != Verb::Run {
             let error = CliError::invalid_value("[VERB]", verb.as_str(), "only `run` makes a runtime");
-            return Err(Box::new(Outcome::refused(error.to_string(), 78)));
+            return Err(Outcome::refused(error.to_string(), 78));
         }
         let daemon = Daemon::new(self.name, self.version.take(), flags, own);
         let failures = register::run_all(self.registrations, &daemon);
         if failures.is_empty() {
             Ok(tuned(runtime_of(daemon), self.tune))
         } else {
-            Err(Box::new(Outcome::refused_by(failures)))
+            Err(Outcome::refused_by(failures))
         }
     }
 
