@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, StopCause};
 use crate::signals::{Listening, Signal};
 
 /// Whoever has not taken the outcome after so long is taken for stuck.
@@ -44,43 +44,57 @@ impl Lingering {
     /// Ends the process when nobody takes the outcome for as long as was allowed, or at the next stop signal.
     ///
     /// tokio cannot take its handlers away, so without this a TERM after the end would do nothing at all.
-    #[allow(clippy::disallowed_methods, reason = "this is the exit of a process whose threads are blocked")]
     pub(super) async fn linger(mut self) {
-        let late = match self.stuck {
-            Some(stuck) => self.signal_within(stuck).await.is_none(),
-            None => false,
-        };
-        if late && !self.is_taken() {
+        if *self.report.cause() == StopCause::Dropped {
+            // Nobody is there to take it.
             self.report.print();
-            std::process::exit(i32::from(self.report.exit_code()));
+        }
+        let signal = self.patience().await;
+        if self.stuck.is_some() && !self.is_taken() {
+            self.exit(self.report.exit_code());
         }
         if !self.own_signals || LINGERS.swap(true, Ordering::AcqRel) {
             return;
         }
-        if self.stuck.is_none() {
-            // Within its patience a signal is not yet a sign of impatience: `main` may be about to go on.
-            let _ = self.signal_within(PATIENCE).await;
+        if let Some(signal) = signal.filter(|_| !self.is_taken()) {
+            self.exit_by(signal);
         }
         loop {
             let signal = self.listening.recv().await;
-            if signal.stops() && ACTIVE.load(Ordering::Acquire) == 0 {
-                self.report.print();
-                std::process::exit(128 + i32::from(signal.number()));
+            self.exit_by(signal);
+        }
+    }
+
+    /// Waits for `main` to go on. A signal before that is not yet a sign of impatience: it is remembered.
+    async fn patience(&mut self) -> Option<Signal> {
+        let over = tokio::time::sleep(self.stuck.unwrap_or(PATIENCE));
+        tokio::pin!(over);
+        let mut early = None;
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut over => return early,
+                signal = self.listening.recv() => {
+                    if self.own_signals && self.is_taken() {
+                        self.exit_by(signal);
+                    }
+                    early = Some(signal).filter(|signal| signal.stops()).or(early);
+                }
             }
         }
     }
 
-    /// The stop signal that comes within that time, if one does; that it came is all that counts.
-    async fn signal_within(&mut self, time: Duration) -> Option<Signal> {
-        let wait = async {
-            loop {
-                let signal = self.listening.recv().await;
-                if signal.stops() {
-                    return signal;
-                }
-            }
-        };
-        tokio::time::timeout(time, wait).await.ok()
+    /// Ends the process, if it is a stop signal and no other runtime of the process follows it.
+    fn exit_by(&self, signal: Signal) {
+        if signal.stops() && ACTIVE.load(Ordering::Acquire) == 0 {
+            self.exit(128 + signal.number());
+        }
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "this is the exit of a process whose threads are blocked")]
+    fn exit(&self, code: u8) -> ! {
+        self.report.print();
+        std::process::exit(i32::from(code))
     }
 
     fn is_taken(&self) -> bool {
