@@ -44,6 +44,8 @@ struct BootNode {
     waits_for: usize,
     running: Option<Running>,
     ended: Option<Instant>,
+    /// Whatever became of it: its future was never polled, so there is nothing to shut down.
+    untouched: bool,
 }
 
 impl Boot {
@@ -60,6 +62,7 @@ impl Boot {
                 waits_for: node.deps.len(),
                 running: None,
                 ended: None,
+                untouched: false,
             })
             .collect::<Vec<_>>();
         Self { left: nodes.len(), nodes, levels, ..Self::default() }
@@ -130,6 +133,7 @@ impl Machine {
         };
         self.boot.nodes[id.node].running = None;
         self.boot.nodes[id.node].ended = Some(now);
+        self.boot.nodes[id.node].untouched = exit == Exit::NeverBegan;
         // Zero already when it was left behind at the end of the grace.
         self.boot.in_flight = self.boot.in_flight.saturating_sub(1);
         let spec = &self.spec.nodes[id.node];
@@ -259,6 +263,7 @@ impl Machine {
             let seen: Seen = look.hook(running.id);
             let provider = self.spec.nodes[running.id.node].name;
             let node = &mut self.boot.nodes[running.id.node];
+            node.untouched = !seen.begun;
             if node.state == BootState::Running {
                 node.state = if seen.begun { BootState::Cancelled } else { BootState::NeverBegan };
             }
@@ -287,7 +292,8 @@ impl Machine {
 
     /// Its future was polled once, so it has a shutdown to come.
     pub(super) fn attempted(&self, node: usize) -> bool {
-        !matches!(self.boot.nodes[node].state, BootState::Waiting | BootState::NeverBegan)
+        let node = &self.boot.nodes[node];
+        node.state != BootState::Waiting && !node.untouched
     }
 
     /// Whether the boot hook is still inside a poll that nobody waits for.

@@ -1,1 +1,991 @@
+//! The machine under every weather: random graphs, behaviours, signals and moments, on a simulated clock.
+//!
+//! The world below plays the engine (it starts what it is told to start, and reports what came of it), the
+//! supervisor (it sleeps until `sleep_until()`, and looks again only when it is woken), and whoever sends signals.
+//! Nothing else moves time, so a deadline that nobody watches, or a wake-up that is lost, ends in "waits for ever".
+//!
+//! That each invariant can fail was shown by switching its mechanism off; the mutants are named at its check.
 
+use std::cell::RefCell;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mainstay_registry::{Deadlines, Error, Phase, ReadyWhen, Validate};
+use proptest::prelude::*;
+
+use super::{Action, HookId, HookKind, Input, Look, Machine, Stage, TaskId};
+use crate::cell::Seen;
+use crate::clock::Clock;
+use crate::event::EventKind;
+use crate::exit::{Cause, CauseKind, Exit};
+use crate::outcome::{Cut, CutBy, Failure, Outcome, Problem, StopCause};
+use crate::signals::Signal;
+use crate::spec::{GRACE, LAST_CHANCE, Limits, NodeSpec, Resolved, Spec, TaskSpec};
+
+const NAMES: [&str; 8] = ["n0", "n1", "n2", "n3", "n4", "n5", "n6", "n7"];
+
+/// What a hook does, with its time in milliseconds.
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    Ok(u64),
+    Fail(u64),
+    Invalid(u64),
+    Panic(u64),
+    /// Ends only when it is aborted, so long after; `None` is never.
+    Hang(Option<u64>),
+    /// Panics in a destructor when it is aborted.
+    PanicDrop,
+    /// Deaf to the abort.
+    Block(u64),
+    /// Never polled.
+    Starved,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Life {
+    /// Runs until it is asked, and a little longer.
+    Obeys(u64),
+    /// Fails when it is asked.
+    FailsAtStop,
+    Ends(u64),
+    Fails(u64),
+    Recoverable(u64),
+    Panics(u64),
+    /// Its first poll does not return.
+    Blocks,
+    /// Deaf to the ask, not to the abort.
+    Deaf,
+    PanicDrop,
+    /// Deaf to both.
+    Undead,
+    /// Its provider's shutdown hook ends it.
+    ByHook(u64),
+    /// Its main future ends, a child stays: until it is asked again, aborted, or for ever.
+    Winds(u64, Option<u64>),
+    /// A child fails, the main future goes on.
+    ChildFails(u64),
+}
+
+#[derive(Clone, Debug)]
+struct TaskPlan {
+    ready: Option<u64>,
+    signalled: bool,
+    life: Life,
+}
+
+#[derive(Clone, Debug)]
+struct NodePlan {
+    level: u8,
+    start: u8,
+    requires: u8,
+    wants: u8,
+    validate_when: u8,
+    boot: Act,
+    validate: Act,
+    reload: Option<Act>,
+    shutdown: Act,
+    tasks: Vec<TaskPlan>,
+    stop_limit: u64,
+    shutdown_limit: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Call {
+    Signal(Signal),
+    Stop,
+    Reload,
+}
+
+#[derive(Clone, Debug)]
+struct Scenario {
+    nodes: Vec<NodePlan>,
+    calls: Vec<(u64, Call)>,
+    /// A stop that is asked between two phases.
+    gap: Option<u8>,
+    budgets: [u64; 5],
+    concurrency: usize,
+    reload_state: Option<Act>,
+    /// Of what happens in the same instant, the timer comes first.
+    timer_first: bool,
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        10 => (0u64..50).prop_map(Act::Ok),
+        1 => (0u64..60).prop_map(Act::Fail),
+        1 => (0u64..60).prop_map(Act::Invalid),
+        1 => (0u64..60).prop_map(Act::Panic),
+        1 => prop_oneof![Just(None), (0u64..200).prop_map(Some)].prop_map(Act::Hang),
+        1 => Just(Act::PanicDrop),
+        1 => (0u64..400).prop_map(Act::Block),
+        1 => Just(Act::Starved),
+    ]
+}
+
+fn life() -> impl Strategy<Value = Life> {
+    prop_oneof![
+        8 => (0u64..40).prop_map(Life::Obeys),
+        1 => Just(Life::FailsAtStop),
+        4 => (0u64..300).prop_map(Life::Ends),
+        1 => (0u64..300).prop_map(Life::Fails),
+        1 => (0u64..300).prop_map(Life::Recoverable),
+        1 => (0u64..300).prop_map(Life::Panics),
+        1 => Just(Life::Blocks),
+        1 => Just(Life::Deaf),
+        1 => Just(Life::PanicDrop),
+        1 => Just(Life::Undead),
+        1 => (0u64..40).prop_map(Life::ByHook),
+        1 => ((0u64..100), prop_oneof![Just(None), (0u64..200).prop_map(Some)])
+            .prop_map(|(main, child)| Life::Winds(main, child)),
+        1 => (0u64..300).prop_map(Life::ChildFails),
+    ]
+}
+
+fn task() -> impl Strategy<Value = TaskPlan> {
+    (prop_oneof![1 => Just(None), 4 => (0u64..60).prop_map(Some)], any::<bool>(), life())
+        .prop_map(|(ready, signalled, life)| TaskPlan { ready, signalled, life })
+}
+
+fn node() -> impl Strategy<Value = NodePlan> {
+    let order = (0u8..3, 0u8..3, any::<u8>(), any::<u8>(), any::<u8>(), any::<u8>(), 0u8..3);
+    let limits = (prop_oneof![Just(0u64), Just(30), Just(200)], prop_oneof![Just(0u64), Just(30), Just(200)]);
+    let hooks = (act(), act(), proptest::option::of(act()), act());
+    (order, hooks, proptest::collection::vec(task(), 0..3), limits).prop_map(
+        |((level, start, a, b, c, d, validate_when), (boot, validate, reload, shutdown), tasks, limits)| NodePlan {
+            level,
+            start,
+            requires: a & b,
+            wants: c & d & !(a & b),
+            validate_when,
+            boot,
+            validate,
+            reload,
+            shutdown,
+            tasks,
+            stop_limit: limits.0,
+            shutdown_limit: limits.1,
+        },
+    )
+}
+
+fn call() -> impl Strategy<Value = Call> {
+    prop_oneof![
+        Just(Call::Signal(Signal::Terminate)),
+        Just(Call::Signal(Signal::Interrupt)),
+        Just(Call::Signal(Signal::Hangup)),
+        Just(Call::Signal(Signal::User1)),
+        Just(Call::Stop),
+        Just(Call::Reload),
+    ]
+}
+
+/// Half of them boot well: else nearly nothing would ever run.
+fn scenario() -> impl Strategy<Value = Scenario> {
+    let budgets = (
+        prop_oneof![Just(60u64), Just(1000)],
+        prop_oneof![Just(100u64), Just(500), Just(3000)],
+        prop_oneof![Just(0u64), Just(60), Just(400)],
+        prop_oneof![Just(60u64), Just(1000)],
+        prop_oneof![Just(0u64), Just(50)],
+    );
+    let rest = (
+        budgets,
+        prop_oneof![Just(1usize), Just(2), Just(usize::MAX)],
+        proptest::option::of(act()),
+        any::<bool>(),
+        any::<bool>(),
+    );
+    let calls = proptest::collection::vec((0u64..900, call()), 0..5);
+    let gap = proptest::option::weighted(0.2, 0u8..4);
+    (proptest::collection::vec(node(), 0..7), calls, gap, rest).prop_map(|(mut nodes, mut calls, gap, rest)| {
+        let (budgets, concurrency, reload_state, timer_first, good) = rest;
+        if good {
+            for node in &mut nodes {
+                node.boot = Act::Ok(1);
+                node.validate = Act::Ok(0);
+            }
+        }
+        calls.sort_by_key(|(at, _)| *at);
+        let (boot, stop, reserve, rollback, lame) = budgets;
+        let budgets = [boot, stop, reserve, rollback, lame];
+        Scenario { nodes, calls, gap, budgets, concurrency, reload_state, timer_first }
+    })
+}
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+impl Scenario {
+    fn limits(&self) -> Limits {
+        let [boot, stop, reserve, rollback, lame] = self.budgets;
+        Limits {
+            defaults: Deadlines::new().reload(ms(40)),
+            boot_budget: ms(boot),
+            stop_budget: ms(stop),
+            stop_reserve: ms(reserve),
+            rollback_budget: ms(rollback),
+            lame_duck: ms(lame),
+            late_after: ms(70),
+            boot_concurrency: self.concurrency,
+        }
+    }
+
+    /// As the registry plans it: what is needed is pulled into the level of whoever needs it, then sorted.
+    fn spec(&self) -> (Spec, Vec<NodePlan>) {
+        let count = self.nodes.len();
+        let deps = |node: usize, mask: u8| (0..node).filter(move |dep| mask & (1 << dep) != 0);
+        let mut boot: Vec<u8> = self.nodes.iter().map(|node| node.level).collect();
+        let mut start: Vec<u8> = self.nodes.iter().map(|n| if n.tasks.is_empty() { 9 } else { n.start }).collect();
+        for node in (0..count).rev() {
+            for dep in deps(node, self.nodes[node].requires | self.nodes[node].wants) {
+                boot[dep] = boot[dep].min(boot[node]);
+                start[dep] = start[dep].min(start[node]);
+            }
+        }
+        let mut order: Vec<usize> = (0..count).collect();
+        order.sort_by_key(|&node| (boot[node], node));
+        let mut place = vec![0; count];
+        for (index, &node) in order.iter().enumerate() {
+            place[node] = index;
+        }
+        let plans: Vec<NodePlan> = order.iter().map(|&node| self.nodes[node].clone()).collect();
+        let mut nodes: Vec<NodeSpec> = order
+            .iter()
+            .enumerate()
+            .map(|(index, &raw)| {
+                let plan = &self.nodes[raw];
+                let requires: Vec<usize> = deps(raw, plan.requires).map(|dep| place[dep]).collect();
+                let mut all: Vec<usize> = deps(raw, plan.requires | plan.wants).map(|dep| place[dep]).collect();
+                all.sort_unstable();
+                let limits = Deadlines::new().boot(ms(40)).validate(ms(20)).ready(ms(80)).reload(ms(40));
+                let limits = limits.stop(ms(plan.stop_limit)).shutdown(ms(plan.shutdown_limit));
+                NodeSpec {
+                    name: NAMES[index],
+                    site: None,
+                    deps: all,
+                    requires,
+                    dependents: Vec::new(),
+                    boot_level: boot[raw],
+                    start_level: start[raw],
+                    limits: Resolved::of(limits, Deadlines::new()),
+                    validate: match plan.validate_when {
+                        0 => Validate::AfterBoot,
+                        1 => Validate::BeforeBoot,
+                        _ => Validate::Both,
+                    },
+                    tasks: plan
+                        .tasks
+                        .iter()
+                        .map(|task| TaskSpec {
+                            name: None,
+                            ready_when: if task.signalled { ReadyWhen::Signalled } else { ReadyWhen::Started },
+                        })
+                        .collect(),
+                }
+            })
+            .collect();
+        for index in 0..nodes.len() {
+            for dep in nodes[index].deps.clone() {
+                nodes[dep].dependents.push(index);
+            }
+        }
+        let mut start_order: Vec<usize> = (0..count).filter(|&node| !plans[node].tasks.is_empty()).collect();
+        start_order.sort_by_key(|&node| (nodes[node].start_level, node));
+        let reload_order = (0..count).filter(|&node| plans[node].reload.is_some()).collect();
+        (Spec { nodes, start_order, reload_order, reload_state: self.reload_state.is_some() }, plans)
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Event {
+    Hook(HookId, Exit),
+    Walk(HookId, Option<(usize, Exit)>),
+    Began(TaskId),
+    Ready(TaskId),
+    Main(TaskId, Exit),
+    Over(TaskId, Exit),
+    Child(TaskId),
+    Call(Call),
+}
+
+/// What is seen from outside: who was polled.
+#[derive(Default)]
+struct Eyes(RefCell<BTreeSet<u64>>);
+
+impl Look for Eyes {
+    fn hook(&self, id: HookId) -> Seen {
+        Seen { begun: !self.0.borrow().contains(&id.serial), ..Seen::default() }
+    }
+
+    fn task(&self, _: TaskId) -> Seen {
+        Seen { begun: true, ..Seen::default() }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Debug)]
+enum Turn {
+    Plan,
+    Preflight,
+    Boot,
+    Validate,
+    Run,
+    Stop,
+}
+
+struct World {
+    machine: Machine,
+    spec: Arc<Spec>,
+    scenario: Scenario,
+    plans: Vec<NodePlan>,
+    zero: Instant,
+    now: Instant,
+    turn: Turn,
+    asleep: Option<Instant>,
+    woken: bool,
+    eyes: Eyes,
+    queue: BinaryHeap<Reverse<(Instant, u64)>>,
+    events: HashMap<u64, Event>,
+    next: u64,
+    texts: u64,
+    /// Hooks and tasks that were started; what is over of them.
+    hooks: BTreeMap<u64, (HookId, Act, bool)>,
+    tasks: HashMap<TaskId, bool>,
+    ready: BTreeSet<(usize, usize)>,
+    attempted: BTreeSet<usize>,
+    booted: BTreeSet<usize>,
+    shutdowns: HashMap<usize, u32>,
+    ending: bool,
+    stop_at: Option<Instant>,
+    boot_at: Option<Instant>,
+    named: BTreeSet<(&'static str, u8)>,
+    /// Texts of errors and panics that were reported to the machine, by whom and in which phase.
+    told: Vec<(String, &'static str, Phase)>,
+    trace: Vec<String>,
+}
+
+impl World {
+    fn new(scenario: &Scenario) -> Self {
+        let (spec, plans) = scenario.spec();
+        let zero = Clock::Real.now();
+        let spec = Arc::new(spec);
+        let mut machine = Machine::new(scenario.limits(), zero);
+        machine.planned(Arc::clone(&spec));
+        let mut world = Self {
+            machine,
+            spec,
+            scenario: scenario.clone(),
+            plans,
+            zero,
+            now: zero,
+            turn: Turn::Plan,
+            asleep: None,
+            woken: true,
+            eyes: Eyes::default(),
+            queue: BinaryHeap::new(),
+            events: HashMap::new(),
+            next: 0,
+            texts: 0,
+            hooks: BTreeMap::new(),
+            tasks: HashMap::new(),
+            ready: BTreeSet::new(),
+            attempted: BTreeSet::new(),
+            booted: BTreeSet::new(),
+            shutdowns: HashMap::new(),
+            ending: false,
+            stop_at: None,
+            boot_at: None,
+            named: BTreeSet::new(),
+            told: Vec::new(),
+            trace: Vec::new(),
+        };
+        for (at, call) in scenario.calls.clone() {
+            world.after(at, Event::Call(call));
+        }
+        world
+    }
+
+    fn after(&mut self, millis: u64, event: Event) {
+        self.next += 1;
+        self.events.insert(self.next, event);
+        self.queue.push(Reverse((self.now + ms(millis), self.next)));
+    }
+
+    fn note(&mut self, text: String) {
+        let at = self.now.saturating_duration_since(self.zero).as_millis();
+        self.trace.push(format!("{at:>6} {text}"));
+    }
+
+    fn fail(&mut self, error: fn(String) -> Error, who: usize, phase: Phase) -> Exit {
+        self.texts += 1;
+        let text = format!("e{}.", self.texts);
+        self.tell(&text, who, phase);
+        Exit::Failed(Cause::of(error(text)))
+    }
+
+    fn panic(&mut self, who: usize, phase: Phase) -> Exit {
+        self.texts += 1;
+        let text = format!("e{}.", self.texts);
+        self.tell(&text, who, phase);
+        Exit::Panicked(text)
+    }
+
+    fn tell(&mut self, text: &str, who: usize, phase: Phase) {
+        let name = self.spec.nodes.get(who).map_or("state", |node| node.name);
+        self.told.push((text.to_owned(), name, phase));
+    }
+
+    fn on(&mut self, input: Input) {
+        self.note(format!("-> {input:?}"));
+        self.machine.on(input, self.now, &self.eyes);
+        self.act();
+    }
+
+    /// Carries out what the machine decided, as the engine does, and checks each decision.
+    fn act(&mut self) {
+        for action in self.machine.actions() {
+            if !matches!(action, Action::Wake) {
+                self.note(format!("   {action:?}"));
+            }
+            match action {
+                Action::SpawnHook(id) => self.spawn(id),
+                Action::AbortHook(id) => self.abort(id),
+                Action::StartTask(id) => self.start(id),
+                Action::AskTask(id) => self.ask(id),
+                Action::AbortTask(id) => self.abort_task(id),
+                Action::Wake => self.woken = true,
+                Action::StopBegan => self.ending = true,
+                Action::Emit(kind) => self.seen(&kind),
+                Action::Reopen | Action::Ready | Action::Late => {}
+            }
+        }
+    }
+
+    fn seen(&mut self, kind: &EventKind) {
+        match kind {
+            EventKind::Forced(cut) => {
+                let what = match cut.what {
+                    Cut::Task => 0,
+                    Cut::Shutdown => 1,
+                    _ => 2,
+                };
+                self.named.insert((cut.provider, what));
+            }
+            EventKind::Failed(failure) if failure.phase() == Phase::Shutdown => {
+                self.named.insert((failure.provider(), 1));
+            }
+            EventKind::Finished { .. } | EventKind::Stopping { .. } if self.stop_at.is_none() => {
+                self.stop_at = Some(self.now);
+            }
+            _ => {}
+        }
+    }
+
+    fn spawn(&mut self, id: HookId) {
+        assert!(!self.hooks.contains_key(&id.serial), "a serial is used once");
+        let act = match id.kind {
+            HookKind::Boot => self.check_boot(id.node),
+            HookKind::Shutdown => self.check_shutdown(id.node),
+            HookKind::Reload => {
+                assert!(!self.ending, "nothing is reloaded while it ends");
+                self.plans[id.node].reload.expect("it is reloadable")
+            }
+            HookKind::ReloadState => self.scenario.reload_state.expect("the state reloads"),
+            HookKind::Validate => {
+                self.hooks.insert(id.serial, (id, Act::Block(0), false));
+                self.after(0, Event::Walk(id, None));
+                return;
+            }
+        };
+        self.hooks.insert(id.serial, (id, act, false));
+        let phase = id.kind.phase();
+        match act {
+            Act::Ok(time) | Act::Block(time) => self.after(time, Event::Hook(id, Exit::Ok)),
+            Act::Fail(time) => {
+                let exit = Exit::Failed(Cause::of(Error::msg("later").in_phase(phase, "")));
+                self.after(time, Event::Hook(id, exit));
+            }
+            Act::Invalid(time) => {
+                let exit = Exit::Failed(Cause::of(Error::Validate { name: "", source: "later".into() }));
+                self.after(time, Event::Hook(id, exit));
+            }
+            Act::Panic(time) => self.after(time, Event::Hook(id, Exit::Panicked(String::new()))),
+            Act::Hang(_) | Act::PanicDrop => {}
+            Act::Starved => {
+                self.eyes.0.borrow_mut().insert(id.serial);
+            }
+        }
+        if id.kind == HookKind::Boot && !matches!(act, Act::Starved) {
+            self.attempted.insert(id.node);
+        }
+        if id.kind == HookKind::Shutdown {
+            for index in 0..self.plans[id.node].tasks.len() {
+                if let Life::ByHook(time) = self.plans[id.node].tasks[index].life {
+                    let task = TaskId { node: id.node, task: index, generation: 1 };
+                    self.after(time, Event::Over(task, Exit::Ok));
+                }
+            }
+        }
+    }
+
+    /// A dependent is never booted before its dependencies are, nor a level before the one below; nobody is while it
+    /// ends. Shown to fail: without `waits_for`, without `open_level`, without the check in `begin_boot`.
+    fn check_boot(&mut self, node: usize) -> Act {
+        assert!(!self.ending, "nothing is booted once the end was asked for");
+        for (index, other) in self.spec.nodes.iter().enumerate() {
+            let first = self.spec.nodes[node].deps.contains(&index);
+            if first || other.boot_level < self.spec.nodes[node].boot_level {
+                assert!(self.booted.contains(&index), "{node} is booted before {index}");
+            }
+        }
+        self.plans[node].boot
+    }
+
+    /// A provider's shutdown is called once, and not before all of its attempted dependents are gone or named.
+    /// Shown to fail: without `waits_for` and without the levels in `prepare_stop`; without `hook_called`; without
+    /// `cut_task` in `abort_node`.
+    fn check_shutdown(&mut self, node: usize) -> Act {
+        assert!(self.attempted.contains(&node), "{node} was never attempted");
+        let calls = self.shutdowns.entry(node).or_default();
+        *calls += 1;
+        assert_eq!(*calls, 1, "the shutdown of {node}");
+        if !self.machine.is_forced() {
+            for (index, other) in self.spec.nodes.iter().enumerate() {
+                let above = other.boot_level > self.spec.nodes[node].boot_level;
+                if (above || other.deps.contains(&node)) && self.attempted.contains(&index) {
+                    assert!(self.shutdowns.contains_key(&index), "{node} before {index}");
+                    let hook = self.hooks.values().any(|(id, _, over)| {
+                        id.kind == HookKind::Shutdown && id.node == index && !over
+                    });
+                    assert!(!hook || self.named.contains(&(other.name, 1)), "hook of {index}, before {node}");
+                    let live = self.tasks.iter().any(|(id, over)| id.node == index && !over);
+                    assert!(!live || self.named.contains(&(other.name, 0)), "task of {index}, before {node}");
+                }
+            }
+        }
+        self.plans[node].shutdown
+    }
+
+    fn abort(&mut self, id: HookId) {
+        let Some(&(known, act, over)) = self.hooks.get(&id.serial) else { panic!("{id:?} is unknown") };
+        assert_eq!(known, id, "another hook has that serial");
+        if over {
+            return;
+        }
+        match act {
+            Act::Ok(_) | Act::Fail(_) | Act::Invalid(_) | Act::Panic(_) => {
+                self.after(0, Event::Hook(id, Exit::Aborted));
+            }
+            Act::Hang(Some(time)) => self.after(time, Event::Hook(id, Exit::Aborted)),
+            Act::PanicDrop => self.after(0, Event::Hook(id, Exit::Panicked(String::new()))),
+            Act::Hang(None) | Act::Block(_) => {}
+            // The engine takes it back at once.
+            Act::Starved => self.hook_over(id, Exit::NeverBegan),
+        }
+    }
+
+    fn hook_over(&mut self, id: HookId, exit: Exit) {
+        let Some(entry) = self.hooks.get_mut(&id.serial) else { return };
+        if std::mem::replace(&mut entry.2, true) {
+            return;
+        }
+        let phase = id.kind.phase();
+        let exit = match exit {
+            Exit::Failed(cause) if cause.kind() == CauseKind::Validate => {
+                self.fail(|text| Error::Validate { name: "", source: text.into() }, id.node, phase)
+            }
+            Exit::Failed(cause) if cause.kind() == CauseKind::Boot => {
+                self.fail(|text| Error::Boot { name: "", source: text.into() }, id.node, phase)
+            }
+            Exit::Failed(_) => self.fail(Error::msg, id.node, phase),
+            Exit::Panicked(_) => self.panic(id.node, phase),
+            exit => exit,
+        };
+        if id.kind == HookKind::Boot && exit == Exit::Ok {
+            self.booted.insert(id.node);
+        }
+        self.on(Input::HookEnded(id, exit));
+    }
+
+    fn walk(&mut self, id: HookId, last: Option<(usize, Exit)>) {
+        let last = last.map(|(node, exit)| {
+            let exit = match exit {
+                Exit::Failed(_) => {
+                    self.fail(|text| Error::Validate { name: "", source: text.into() }, node, Phase::Validate)
+                }
+                Exit::Panicked(_) => self.panic(node, Phase::Validate),
+                exit => exit,
+            };
+            (node, exit)
+        });
+        self.note(format!("-> walk {last:?}"));
+        let next = self.machine.walk(id, last, self.now);
+        self.act();
+        let Some(node) = next else {
+            if let Some(entry) = self.hooks.get_mut(&id.serial) {
+                entry.2 = true;
+            }
+            return self.on(Input::HookEnded(id, Exit::Ok));
+        };
+        let invalid = || Exit::Failed(Cause::of(Error::msg("later")));
+        match self.plans[node].validate {
+            Act::Ok(time) | Act::Block(time) => self.after(time / 10, Event::Walk(id, Some((node, Exit::Ok)))),
+            Act::Fail(_) | Act::Invalid(_) => self.after(0, Event::Walk(id, Some((node, invalid())))),
+            Act::Panic(_) => self.after(0, Event::Walk(id, Some((node, Exit::Panicked(String::new()))))),
+            // It blocks its thread, for a while or for ever.
+            Act::Hang(Some(time)) => self.after(time, Event::Walk(id, Some((node, invalid())))),
+            Act::Hang(None) | Act::PanicDrop | Act::Starved => {}
+        }
+    }
+
+    /// A task starts when what its provider requires is ready, the level below is, and nobody has asked for the end.
+    /// Shown to fail: without `waits_for` in `up`, without `free_start_level`, without the check in `start_free`.
+    fn start(&mut self, id: TaskId) {
+        assert!(!self.ending, "nothing is started once the end was asked for");
+        assert!(self.tasks.insert(id, false).is_none(), "a generation is started once");
+        assert_eq!(id.generation, 1);
+        for (index, other) in self.spec.nodes.iter().enumerate() {
+            let below = !other.tasks.is_empty() && other.start_level < self.spec.nodes[id.node].start_level;
+            if below || self.spec.nodes[id.node].deps.contains(&index) {
+                let up = (0..other.tasks.len()).all(|task| self.ready.contains(&(index, task)));
+                assert!(up, "{} starts before {index} is ready", id.node);
+            }
+        }
+        let task = self.plans[id.node].tasks[id.task].clone();
+        let first = match task.life {
+            Life::Ends(0) => Some(Exit::Ok),
+            Life::Fails(0) | Life::Recoverable(0) | Life::Panics(0) => Some(Exit::Panicked(String::new())),
+            Life::Blocks => return,
+            _ => None,
+        };
+        if first.is_none() {
+            self.after(0, Event::Began(id));
+        }
+        if let Some(time) = task.ready {
+            self.after(time, Event::Ready(id));
+        }
+        match task.life {
+            Life::Ends(time) => self.after(time, Event::Over(id, Exit::Ok)),
+            Life::Fails(time) => self.after(time, Event::Over(id, Exit::Failed(Cause::of(Error::msg("later"))))),
+            Life::Recoverable(time) => {
+                let exit = Exit::Failed(Cause::of(Error::recoverable("well")));
+                self.after(time, Event::Over(id, exit));
+            }
+            Life::Panics(time) => self.after(time, Event::Over(id, Exit::Panicked(String::new()))),
+            Life::Winds(time, _) => self.after(time, Event::Main(id, Exit::Ok)),
+            Life::ChildFails(time) => self.after(time, Event::Child(id)),
+            _ => {}
+        }
+    }
+
+    fn ask(&mut self, id: TaskId) {
+        let Some(&over) = self.tasks.get(&id) else { panic!("{id:?} is unknown") };
+        if over {
+            return;
+        }
+        match self.plans[id.node].tasks[id.task].life {
+            Life::Obeys(time) => self.after(time, Event::Over(id, Exit::Ok)),
+            Life::FailsAtStop => {
+                self.after(3, Event::Over(id, Exit::Failed(Cause::of(Error::msg("later")))));
+            }
+            Life::ChildFails(_) => self.after(1, Event::Over(id, Exit::Ok)),
+            Life::Ends(time) | Life::Fails(time) | Life::Recoverable(time) | Life::Panics(time) => {
+                self.after(time / 4, Event::Over(id, Exit::Ok));
+            }
+            _ => {}
+        }
+    }
+
+    fn abort_task(&mut self, id: TaskId) {
+        let Some(&over) = self.tasks.get(&id) else { panic!("{id:?} is unknown") };
+        if over {
+            return;
+        }
+        match self.plans[id.node].tasks[id.task].life {
+            Life::Undead | Life::Blocks | Life::Winds(_, None) => {}
+            Life::PanicDrop => self.after(0, Event::Over(id, Exit::Panicked(String::new()))),
+            Life::Winds(_, Some(time)) => self.after(time, Event::Over(id, Exit::Ok)),
+            _ => self.after(0, Event::Over(id, Exit::Aborted)),
+        }
+    }
+
+    fn task_over(&mut self, id: TaskId, exit: Exit) {
+        let Some(over) = self.tasks.get_mut(&id) else { return };
+        if std::mem::replace(over, true) {
+            return;
+        }
+        let exit = match exit {
+            Exit::Failed(cause) if cause.kind() != CauseKind::Recoverable => self.fail(Error::msg, id.node, Phase::Run),
+            Exit::Panicked(_) => self.panic(id.node, Phase::Run),
+            exit => exit,
+        };
+        if exit == Exit::Ok {
+            self.ready.insert((id.node, id.task));
+        }
+        self.on(Input::TaskOver(id, exit));
+    }
+
+    fn happens(&mut self, event: Event) {
+        let live = |world: &Self, id: &TaskId| world.tasks.get(id) == Some(&false);
+        match event {
+            Event::Hook(id, exit) => self.hook_over(id, exit),
+            Event::Walk(id, last) => self.walk(id, last),
+            Event::Began(id) if live(self, &id) => {
+                if !self.plans[id.node].tasks[id.task].signalled {
+                    self.ready.insert((id.node, id.task));
+                }
+                self.on(Input::TaskBegan(id));
+            }
+            Event::Ready(id) if live(self, &id) => {
+                self.ready.insert((id.node, id.task));
+                self.on(Input::TaskReady(id));
+            }
+            Event::Main(id, exit) if live(self, &id) => {
+                self.ready.insert((id.node, id.task));
+                self.on(Input::MainEnded(id, exit));
+            }
+            Event::Child(id) if live(self, &id) => {
+                let exit = self.panic(id.node, Phase::Run);
+                self.on(Input::ChildFailed(id, "child".to_owned(), exit));
+            }
+            Event::Over(id, exit) => self.task_over(id, exit),
+            Event::Call(Call::Signal(signal)) => {
+                self.on(Input::Signal(signal));
+                // It is the supervisor that hears signals.
+                self.woken = true;
+            }
+            Event::Call(Call::Stop) => self.on(Input::Stop(StopCause::Requested("test".to_owned()))),
+            Event::Call(Call::Reload) => self.on(Input::Reload),
+            _ => {}
+        }
+    }
+
+    /// `Supervisor::lifecycle`: goes on to the next phase when this one is over. True at the end.
+    fn supervise(&mut self) -> bool {
+        self.woken = false;
+        loop {
+            let ending = self.machine.is_ending() && self.machine.stage() == Stage::Run;
+            let over = match self.turn {
+                Turn::Plan => true,
+                Turn::Preflight | Turn::Validate => self.machine.walk_over(),
+                Turn::Boot => self.machine.boot_over(),
+                Turn::Run => false,
+                Turn::Stop => self.machine.stop_over() && !self.machine.is_forced(),
+            };
+            if self.machine.is_forced() {
+                self.turn = Turn::Stop;
+                let Stage::Forced { until } = self.machine.stage() else { panic!("forced, and not at its end") };
+                self.asleep = Some(until);
+                return until <= self.now;
+            }
+            if !over && !ending {
+                self.asleep = self.machine.sleep_until();
+                return false;
+            }
+            if self.turn == Turn::Stop {
+                return true;
+            }
+            if self.turn == Turn::Boot {
+                self.check_boot_time();
+            }
+            if self.scenario.gap == Some(self.turn as u8) {
+                self.scenario.gap = None;
+                self.on(Input::Stop(StopCause::Dropped));
+            }
+            let now = self.now;
+            self.turn = match self.turn {
+                Turn::Plan => Turn::Preflight,
+                Turn::Preflight => Turn::Boot,
+                Turn::Boot => Turn::Validate,
+                Turn::Validate => Turn::Run,
+                Turn::Run | Turn::Stop => Turn::Stop,
+            };
+            match self.turn {
+                Turn::Preflight => self.machine.begin_preflight(now),
+                Turn::Boot => {
+                    self.boot_at = Some(now);
+                    self.machine.begin_boot(now);
+                }
+                Turn::Validate => self.machine.begin_validate(now),
+                Turn::Run => self.machine.begin_run(now),
+                Turn::Plan | Turn::Stop => {
+                    self.stop_at = Some(now);
+                    self.machine.begin_stop(now);
+                }
+            }
+            if self.turn == Turn::Run && self.machine.is_ending() && self.machine.stage() != Stage::Run {
+                // Not begun: nothing to wait for.
+                self.turn = Turn::Stop;
+                self.stop_at = Some(now);
+                self.machine.begin_stop(now);
+            }
+            self.act();
+        }
+    }
+
+    /// Boot ends by its budget and a grace. Shown to fail: without the budget in `boot_tick`; without `boot_leave`.
+    fn check_boot_time(&self) {
+        let took = self.boot_at.map(|at| self.now.saturating_duration_since(at)).unwrap_or_default();
+        let [budget, ..] = self.scenario.budgets;
+        assert!(took <= ms(budget) + GRACE, "the boot took {took:?}");
+    }
+
+    /// Runs it to its end. Every wait ends: shown to fail without `boot_wake`, `stop_wake` or `walk_wake` in
+    /// `sleep_until`; without the `Wake` in `interrupt`, `boot_settle` or `stop_settle`; without `watch`; without the
+    /// check in `begin_boot`, where a boot that fails after a stop was asked for spins for ever.
+    fn run(&mut self) -> Outcome {
+        let mut still = 0;
+        for _ in 0..20_000 {
+            if self.woken && self.supervise() {
+                return self.finish();
+            }
+            if self.woken {
+                continue;
+            }
+            let event = self.queue.peek().map(|Reverse((at, _))| *at);
+            let timer = self.asleep;
+            if self.turn == Turn::Run && !self.machine.is_ending() && event.is_none() && self.idle() {
+                // It serves, and would for ever.
+                self.after(1, Event::Call(Call::Signal(Signal::Terminate)));
+                continue;
+            }
+            let next = super::earliest(event, timer);
+            let Some(next) = next else { panic!("it waits for ever, in {:?}", self.machine.stage()) };
+            still = if next <= self.now { still + 1 } else { 0 };
+            assert!(still < 500, "it spins");
+            self.now = self.now.max(next);
+            let first = event.is_some_and(|at| at <= self.now);
+            if first && !(self.scenario.timer_first && timer.is_some_and(|at| at <= self.now)) {
+                let Some(Reverse((_, key))) = self.queue.pop() else { unreachable!() };
+                if let Some(event) = self.events.remove(&key) {
+                    self.happens(event);
+                }
+            } else {
+                self.on(Input::Tick);
+                self.woken = true;
+            }
+        }
+        panic!("it never ends");
+    }
+
+    /// Nothing is waited for but what a user may ask: a deadline that is left is one too many.
+    fn idle(&self) -> bool {
+        self.asleep.is_none()
+    }
+
+    fn finish(&mut self) -> Outcome {
+        let outcome = self.machine.outcome(self.now, Vec::new());
+        self.act();
+        self.check_attempts();
+        self.check_stop_time(&outcome);
+        self.check_failures(&outcome);
+        self.check_code(&outcome);
+        assert!(self.machine.sleep_until().is_none(), "nothing is waited for after the end");
+        outcome
+    }
+
+    /// Every attempted boot has one shutdown, also when it was forced. Shown to fail: with `attempted` true for
+    /// booted providers alone; with `NeverBegan` among the attempted; without the loop in `shutdown_at_once`.
+    fn check_attempts(&self) {
+        let called: BTreeSet<usize> = self.shutdowns.keys().copied().collect();
+        assert_eq!(called, self.attempted, "shutdown hooks, and attempted boots");
+    }
+
+    /// The stop ends by its budget: a hook whose time is gone has 5 ms, so has the grace after it, so has the abort.
+    /// Shown to fail: with `limit` at the end of the budget for everybody; without it in `abort_node`.
+    fn check_stop_time(&self, outcome: &Outcome) {
+        let Some(at) = self.stop_at else { return };
+        let took = self.now.saturating_duration_since(at);
+        let links = u32::try_from(self.spec.nodes.len()).unwrap_or(8) + 1;
+        let slack = LAST_CHANCE * 3 * links;
+        assert!(took <= outcome.stop_budget() + slack, "{took:?} of {:?}", outcome.stop_budget());
+    }
+
+    /// What was told is reported once, or was cut and reported as that. Shown to fail: without the step's check in
+    /// `shutdown_ended`; without the state's check in `boot_ended`; without `winding` in `task_over`.
+    fn check_failures(&self, outcome: &Outcome) {
+        let text = |failure: &Failure| match failure.problem() {
+            Problem::Error(cause) => cause.chain()[0].clone(),
+            Problem::Panic(text) => text.clone(),
+            _ => String::new(),
+        };
+        for (told, who, phase) in &self.told {
+            let times = outcome.failures().iter().filter(|failure| text(failure).contains(told)).count();
+            assert!(times <= 1, "{told} is reported {times} times");
+            if times == 0 && *phase != Phase::Reload {
+                let cut = outcome.forced().iter().any(|cut| cut.provider == *who);
+                let late = outcome.failures().iter().any(|failure| {
+                    let late = matches!(failure.problem(), Problem::Deadline(_) | Problem::Budget(_));
+                    failure.provider() == *who && failure.phase() == *phase && late
+                });
+                assert!(cut || late, "{told} of {who} in {phase} is lost");
+            }
+        }
+        let mut seen = BTreeSet::new();
+        for failure in outcome.failures() {
+            if matches!(failure.problem(), Problem::Deadline(_) | Problem::Budget(_)) {
+                let both = failure.phase() == Phase::Validate;
+                let again = !seen.insert((failure.provider(), failure.phase().as_str()));
+                let tasks = failure.phase() == Phase::Run;
+                assert!(!again || both || tasks, "{} is late twice in {}", failure.provider(), failure.phase());
+            }
+        }
+    }
+
+    /// The code follows the table: 128 + n, then 124, then the code of the cause. Shown to fail: with 124 before
+    /// the signal; with the last failure for the first; with a stop timeout of zero taken for the budget.
+    fn check_code(&self, outcome: &Outcome) {
+        let budget = outcome.forced().iter().any(|cut| cut.by == CutBy::Budget);
+        let code = outcome.exit_code();
+        if let Some(signal) = outcome.forced_by() {
+            assert_eq!(code, 128 + signal.number());
+        } else if budget {
+            assert_eq!(code, 124);
+        } else if code == 124 {
+            // A task that was not waited for as long as it may: its share of the budget was used up.
+            assert!(self.spec.nodes.iter().any(|node| !node.tasks.is_empty()));
+            let latest = outcome.stop_took() + ms(self.scenario.budgets[2]) + LAST_CHANCE;
+            assert!(latest >= outcome.stop_budget(), "124 after {:?}", outcome.stop_took());
+        } else if *outcome.cause() == StopCause::Failed {
+            let expected = outcome.failures().first().map(|failure| match (failure.problem(), failure.phase()) {
+                (Problem::Error(cause), _) if cause.kind() == CauseKind::Boot => 75,
+                (Problem::Error(cause), _) if cause.kind() == CauseKind::Validate => 78,
+                (Problem::Deadline(_) | Problem::Budget(_), Phase::Boot) => 75,
+                _ => 1,
+            });
+            assert_eq!(Some(code), expected);
+        } else {
+            let bad = |failure: &Failure| {
+                matches!(failure.problem(), Problem::Panic(_)) || failure.phase() == Phase::Run
+            };
+            assert_eq!(code, u8::from(outcome.failures().iter().any(bad)), "{:?}", outcome.cause());
+        }
+    }
+}
+
+fn live_through(scenario: &Scenario) {
+    let mut world = World::new(scenario);
+    let lived = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| world.run()));
+    if let Err(panic) = lived {
+        for line in &world.trace {
+            println!("{line}");
+        }
+        std::panic::resume_unwind(panic);
+    }
+}
+
+/// 2,000 cases, or as many as `PROPTEST_CASES` says.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2000)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_it_ends_in_order_in_time_and_with_every_failure_named(scenario in scenario()) {
+        live_through(&scenario);
+    }
+}
