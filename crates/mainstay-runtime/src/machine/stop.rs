@@ -67,6 +67,8 @@ struct StopNode {
     waits_for: usize,
     /// What is left of the longest chain with this one.
     chain: u32,
+    /// Whose time was up when its tasks were not waited for any longer: what cuts them in the end.
+    waited: CutBy,
     hook: Option<Running>,
     hook_called: bool,
 }
@@ -200,6 +202,7 @@ impl Machine {
                 since: now,
                 waits_for: spec.dependents.iter().filter(|&&dependent| part[dependent]).count(),
                 chain: depth[index] + below.get(&spec.boot_level).copied().unwrap_or(0),
+                waited: CutBy::Deadline,
                 hook: None,
                 hook_called: false,
             });
@@ -245,8 +248,7 @@ impl Machine {
         let share = self.stop.limit(self.stop.nodes[node].chain);
         let until = own.min(share);
         if until <= now {
-            // Its own timeout may be zero: that is no budget that ran out.
-            self.out_of_budget |= share < own;
+            self.stop.nodes[node].waited = sooner(share, own);
             self.stop_hook(node, now);
         } else {
             self.stop.nodes[node].step = Step::Asked { until, by: sooner(share, own) };
@@ -288,7 +290,11 @@ impl Machine {
             Step::Hook { .. } if self.tasks.is_live(id.node) => {
                 let share = self.stop.limit(self.stop.nodes[id.node].chain.saturating_sub(1));
                 let until = (now + GRACE).min(share.max(now + LAST_CHANCE));
-                self.stop.nodes[id.node].step = Step::Grace { until, by: sooner(share, now + GRACE) };
+                let by = match self.stop.nodes[id.node].waited {
+                    CutBy::Deadline => sooner(share, now + GRACE),
+                    by => by,
+                };
+                self.stop.nodes[id.node].step = Step::Grace { until, by };
                 self.watch(until);
             }
             Step::Hook { .. } => self.node_gone(id.node, now),
@@ -367,7 +373,7 @@ impl Machine {
             match step {
                 Step::Asked { until, by } if until <= now => {
                     // Not cut yet: the hook, or the grace after it, may be what ends it.
-                    self.out_of_budget |= by == CutBy::Budget;
+                    self.stop.nodes[node].waited = by;
                     self.stop_hook(node, now);
                 }
                 Step::Hook { by } => {
@@ -411,6 +417,7 @@ impl Machine {
 
     /// Aborts the tasks that are left, each of them named, and waits one grace for the abort to take effect.
     fn abort_node(&mut self, node: usize, now: Instant, by: CutBy, look: &dyn Look) {
+        let by = if self.stop.nodes[node].waited == CutBy::Budget { CutBy::Budget } else { by };
         for (id, _) in self.tasks.live_of(node) {
             let since = self.stop.nodes[node].since;
             self.cut_task(id, since, now, by, look);

@@ -95,6 +95,7 @@ impl<S: Clone + Send + Sync + 'static> Runtime<S> {
         taken: Arc<AtomicBool>,
         ready: Option<oneshot::Sender<()>>,
     ) -> Option<Arc<dyn Host>> {
+        let limits = self.limits();
         let clock = if self.inline { Clock::Ambient } else { Clock::Real };
         let sink = if self.inline { Ok(Sink::direct(self.readers)) } else { Sink::threaded(self.readers) };
         let sink = match sink {
@@ -105,7 +106,7 @@ impl<S: Clone + Send + Sync + 'static> Runtime<S> {
             }
         };
         let engine = Engine::new(EngineParts {
-            machine: Machine::new(self.limits, clock.now()),
+            machine: Machine::new(limits, clock.now()),
             state: self.state,
             registry: self.registry,
             state_reload: self.state_reload,
@@ -117,7 +118,7 @@ impl<S: Clone + Send + Sync + 'static> Runtime<S> {
             rescues: !self.inline,
         });
         let host: Arc<dyn Host> = Arc::<Engine<S>>::clone(&engine);
-        let (signals, limits, shutdown_on) = (self.signals, self.limits, self.shutdown_on);
+        let (signals, shutdown_on) = (self.signals, self.shutdown_on);
         let own_signals = signals.are_the_process_own() && !self.inline;
         let stuck = self.exit_when_stuck;
         if self.inline {

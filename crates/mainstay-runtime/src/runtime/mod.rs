@@ -35,7 +35,7 @@ use crate::spec::Limits;
 /// | stop of a runnable | 5 s | [`Deadlines::stop`] |
 /// | shutdown hook | 5 s | [`Deadlines::shutdown`] |
 /// | stop in all | 25 s | [`stop_budget`](Self::stop_budget) |
-/// | of which hooks keep | 5 s | [`stop_reserve`](Self::stop_reserve) |
+/// | of which hooks keep | a fifth: 5 s | [`stop_reserve`](Self::stop_reserve) |
 /// | rollback | 10 s | [`rollback_budget`](Self::rollback_budget) |
 /// | lame duck | 5 s in Kubernetes, else 0 | [`lame_duck`](Self::lame_duck) |
 ///
@@ -62,6 +62,7 @@ pub struct Runtime<S> {
     state: S,
     signals: Signals,
     limits: Limits,
+    stop_reserve: Option<Duration>,
     shutdown_on: Option<BoxFuture<'static, ()>>,
     stop_token: Option<CancellationToken>,
     readers: Vec<Reader>,
@@ -84,6 +85,7 @@ impl<S: Clone + Send + Sync + 'static> Runtime<S> {
             state,
             signals: Signals::os(),
             limits: Limits { lame_duck, ..Limits::default() },
+            stop_reserve: None,
             shutdown_on: None,
             stop_token: None,
             readers: Vec::new(),
@@ -117,9 +119,9 @@ impl<S: Clone + Send + Sync + 'static> Runtime<S> {
         self
     }
 
-    /// The part of the stop's budget that waiting for tasks may not use up: 5 s by default.
+    /// The part of the stop's budget that waiting for tasks may not use up: a fifth of it by default, 5 s at most.
     pub fn stop_reserve(mut self, reserve: Duration) -> Self {
-        self.limits.stop_reserve = reserve;
+        self.stop_reserve = Some(reserve);
         self
     }
 
@@ -184,6 +186,13 @@ impl<S: Clone + Send + Sync + 'static> Runtime<S> {
     pub fn inline(mut self) -> Self {
         self.inline = true;
         self
+    }
+
+    /// The limits as they were set, the reserve in proportion to its budget.
+    fn limits(&self) -> Limits {
+        let (most, budget) = (Limits::default().stop_reserve, self.limits.stop_budget);
+        let reserve = self.stop_reserve.unwrap_or(most.min(budget / 5)).min(budget);
+        Limits { stop_reserve: reserve, ..self.limits }
     }
 
     /// Makes the state's own reload step 0 of every reload: when it fails, no provider is asked.

@@ -350,3 +350,33 @@ async fn a_lame_duck_ends_with_its_work() {
     assert_eq!(outcome.exit_code(), 0);
     assert_eq!(took.as_secs(), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_short_budget_that_nobody_needs_cuts_nobody_and_leaves_the_code_alone() {
+    let log = Log::new();
+    let registry = registry![
+        fake::<A>("a", &log).runs(Fault::None),
+        fake::<B>("b", &log).requires::<A>().runs(Fault::Slow(Duration::from_millis(100))),
+        fake::<C>("c", &log).requires::<B>().runs(Fault::None),
+    ];
+    let (outcome, _) = stopped(paused(registry).stop_budget(Duration::from_millis(300))).await;
+    assert_eq!(outcome.exit_code(), 0, "{outcome}");
+    assert!(outcome.forced().is_empty(), "{outcome}");
+
+    // All of it reserved: no task is waited for, but one that ends by itself was not cut.
+    let log = Log::new();
+    let registry = registry![fake::<A>("a", &log).runs(Fault::None)];
+    let second = Duration::from_secs(1);
+    let (outcome, _) = stopped(paused(registry).stop_budget(second).stop_reserve(second)).await;
+    assert_eq!(outcome.exit_code(), 0, "{outcome}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_whose_wait_was_cut_short_by_the_budget_is_cut_by_the_budget() {
+    let log = Log::new();
+    let registry = registry![fake::<A>("a", &log).runs(Fault::Hang)];
+    let (outcome, _) = stopped(paused(registry).stop_budget(Duration::from_secs(2))).await;
+    assert_eq!(outcome.exit_code(), 124, "{outcome}");
+    assert_eq!(outcome.forced()[0].by, CutBy::Budget);
+    assert!(outcome.to_string().contains("the budget was used up"), "{outcome}");
+}
