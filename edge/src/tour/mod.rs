@@ -25,9 +25,13 @@ pub(crate) fn run(_: &Daemon) -> Outcome {
     };
     let kept = runtime.block_on(async {
         let mut page = page::Page::printed();
-        let played = tokio::time::timeout(LONGEST, play(&mut page)).await.unwrap_or_else(|_| {
-            page.check(&[], Err(format!("the tour did not end in {} s", LONGEST.as_secs())))
-        });
+        // Whatever is dropped here takes its processes and its folder along.
+        let played = tokio::select! {
+            played = play(&mut page) => Ok(played),
+            () = tokio::time::sleep(LONGEST) => Err(format!("the tour did not end in {} s", LONGEST.as_secs())),
+            signal = interrupted() => Err(signal),
+        };
+        let played = played.unwrap_or_else(|why| page.check(&[], Err(why)));
         page.verdict(&played)
     });
     if kept { Outcome::done() } else { Outcome::refused("error: the tour did not keep what it shows", 1) }
@@ -42,6 +46,20 @@ pub(crate) fn run(_: &Daemon) -> Outcome {
 /// What the tour may take at most; it takes a third of it.
 #[cfg(unix)]
 const LONGEST: std::time::Duration = std::time::Duration::from_secs(90);
+
+/// Waits until somebody has seen enough.
+#[cfg(unix)]
+async fn interrupted() -> String {
+    use tokio::signal::unix::{SignalKind, signal};
+    match (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
+        (Ok(mut interrupt), Ok(mut terminate)) => tokio::select! {
+            _ = interrupt.recv() => "interrupted by SIGINT".to_owned(),
+            _ = terminate.recv() => "interrupted by SIGTERM".to_owned(),
+        },
+        // Then a signal ends the process as it always does.
+        _ => std::future::pending().await,
+    }
+}
 
 #[cfg(unix)]
 async fn play(page: &mut page::Page) -> Result<(), page::Broken> {
