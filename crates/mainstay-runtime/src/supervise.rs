@@ -47,7 +47,7 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
         self.phase(Machine::begin_preflight, Machine::walk_over).await;
         self.phase(Machine::begin_boot, Machine::boot_over).await;
         self.phase(Machine::begin_validate, Machine::walk_over).await;
-        self.phase(Machine::begin_run, |_| false).await;
+        self.phase(Machine::begin_run, Machine::run_over).await;
         self.stop().await;
         let held = self.release(shutdown_on).await;
         self.outcome(held)
@@ -60,8 +60,7 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
         }
         self.engine.begin(begin);
         self.until(|machine| {
-            // A run has no end of its own; of the others, what is in flight is waited for by the machine.
-            over(machine) || machine.is_forced() || (machine.is_ending() && machine.stage() == Stage::Run)
+            over(machine) || machine.is_forced()
         })
         .await;
     }

@@ -126,6 +126,11 @@ impl Machine {
         self.settle_run(now);
     }
 
+    /// A run has no end of its own: true when the end was asked for, and when it was not begun.
+    pub(crate) fn run_over(&self) -> bool {
+        self.is_ending() || self.stage != Stage::Run
+    }
+
     /// Frees what waits for nobody in the first level that is not up.
     fn free_start_level(&mut self) {
         let Some((&level, _)) = self.tasks.levels.first_key_value() else { return };

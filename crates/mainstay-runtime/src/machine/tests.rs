@@ -153,19 +153,21 @@ fn node() -> impl Strategy<Value = NodePlan> {
     let limits = (prop_oneof![Just(0u64), Just(30), Just(200)], prop_oneof![Just(0u64), Just(30), Just(200)]);
     let hooks = (act(), act(), proptest::option::of(act()), act());
     (order, hooks, proptest::collection::vec(task(), 0..3), limits).prop_map(
-        |((level, start, a, b, c, d, validate_when), (boot, validate, reload, shutdown), tasks, limits)| NodePlan {
-            level,
-            start,
-            requires: a & b,
-            wants: c & d & !(a & b),
-            validate_when,
-            boot,
-            validate,
-            reload,
-            shutdown,
-            tasks,
-            stop_limit: limits.0,
-            shutdown_limit: limits.1,
+        |((level, start, a, b, c, d, validate_when), (boot, validate, reload, shutdown), tasks, limits)| {
+            NodePlan {
+                level,
+                start,
+                requires: a & b,
+                wants: c & d & !(a & b),
+                validate_when,
+                boot,
+                validate,
+                reload,
+                shutdown,
+                tasks,
+                stop_limit: limits.0,
+                shutdown_limit: limits.1,
+            }
         },
     )
 }
@@ -199,19 +201,21 @@ fn scenario() -> impl Strategy<Value = Scenario> {
     );
     let calls = proptest::collection::vec((0u64..900, call()), 0..5);
     let gap = proptest::option::weighted(0.2, 0u8..4);
-    (proptest::collection::vec(node(), 0..7), calls, gap, rest).prop_map(|(mut nodes, mut calls, gap, rest)| {
-        let (budgets, concurrency, reload_state, timer_first, good) = rest;
-        if good {
-            for node in &mut nodes {
-                node.boot = Act::Ok(1);
-                node.validate = Act::Ok(0);
+    (proptest::collection::vec(node(), 0..7), calls, gap, rest).prop_map(
+        |(mut nodes, mut calls, gap, rest)| {
+            let (budgets, concurrency, reload_state, timer_first, good) = rest;
+            if good {
+                for node in &mut nodes {
+                    node.boot = Act::Ok(1);
+                    node.validate = Act::Ok(0);
+                }
             }
-        }
-        calls.sort_by_key(|(at, _)| *at);
-        let (boot, stop, reserve, rollback, lame) = budgets;
-        let budgets = [boot, stop, reserve, rollback, lame];
-        Scenario { nodes, calls, gap, budgets, concurrency, reload_state, timer_first }
-    })
+            calls.sort_by_key(|(at, _)| *at);
+            let (boot, stop, reserve, rollback, lame) = budgets;
+            let budgets = [boot, stop, reserve, rollback, lame];
+            Scenario { nodes, calls, gap, budgets, concurrency, reload_state, timer_first }
+        },
+    )
 }
 
 fn ms(millis: u64) -> Duration {
@@ -238,7 +242,8 @@ impl Scenario {
         let count = self.nodes.len();
         let deps = |node: usize, mask: u8| (0..node).filter(move |dep| mask & (1 << dep) != 0);
         let mut boot: Vec<u8> = self.nodes.iter().map(|node| node.level).collect();
-        let mut start: Vec<u8> = self.nodes.iter().map(|n| if n.tasks.is_empty() { 9 } else { n.start }).collect();
+        let mut start: Vec<u8> =
+            self.nodes.iter().map(|n| if n.tasks.is_empty() { 9 } else { n.start }).collect();
         for node in (0..count).rev() {
             for dep in deps(node, self.nodes[node].requires | self.nodes[node].wants) {
                 boot[dep] = boot[dep].min(boot[node]);
@@ -258,7 +263,8 @@ impl Scenario {
             .map(|(index, &raw)| {
                 let plan = &self.nodes[raw];
                 let requires: Vec<usize> = deps(raw, plan.requires).map(|dep| place[dep]).collect();
-                let mut all: Vec<usize> = deps(raw, plan.requires | plan.wants).map(|dep| place[dep]).collect();
+                let mut all: Vec<usize> =
+                    deps(raw, plan.requires | plan.wants).map(|dep| place[dep]).collect();
                 all.sort_unstable();
                 let limits = Deadlines::new().boot(ms(40)).validate(ms(20)).ready(ms(80)).reload(ms(40));
                 let limits = limits.stop(ms(plan.stop_limit)).shutdown(ms(plan.shutdown_limit));
@@ -281,7 +287,11 @@ impl Scenario {
                         .iter()
                         .map(|task| TaskSpec {
                             name: None,
-                            ready_when: if task.signalled { ReadyWhen::Signalled } else { ReadyWhen::Started },
+                            ready_when: if task.signalled {
+                                ReadyWhen::Signalled
+                            } else {
+                                ReadyWhen::Started
+                            },
                         })
                         .collect(),
                 }
@@ -556,9 +566,10 @@ impl World {
                 let above = other.boot_level > self.spec.nodes[node].boot_level;
                 if (above || other.deps.contains(&node)) && self.attempted.contains(&index) {
                     assert!(self.shutdowns.contains_key(&index), "{node} before {index}");
-                    let hook = self.hooks.values().any(|(id, _, over)| {
-                        id.kind == HookKind::Shutdown && id.node == index && !over
-                    });
+                    let hook = self
+                        .hooks
+                        .values()
+                        .any(|(id, _, over)| id.kind == HookKind::Shutdown && id.node == index && !over);
                     assert!(!hook || self.named.contains(&(other.name, 1)), "hook of {index}, before {node}");
                     let live = self.tasks.iter().any(|(id, over)| id.node == index && !over);
                     assert!(!live || self.named.contains(&(other.name, 0)), "task of {index}, before {node}");
@@ -631,7 +642,9 @@ impl World {
         };
         let invalid = || Exit::Failed(Cause::of(Error::msg("later")));
         match self.plans[node].validate {
-            Act::Ok(time) | Act::Block(time) => self.after(time / 10, Event::Walk(id, Some((node, Exit::Ok)))),
+            Act::Ok(time) | Act::Block(time) => {
+                self.after(time / 10, Event::Walk(id, Some((node, Exit::Ok))))
+            }
             Act::Fail(_) | Act::Invalid(_) => self.after(0, Event::Walk(id, Some((node, invalid())))),
             Act::Panic(_) => self.after(0, Event::Walk(id, Some((node, Exit::Panicked(String::new()))))),
             // It blocks its thread, for a while or for ever.
@@ -668,7 +681,9 @@ impl World {
         }
         match task.life {
             Life::Ends(time) => self.after(time, Event::Over(id, Exit::Ok)),
-            Life::Fails(time) => self.after(time, Event::Over(id, Exit::Failed(Cause::of(Error::msg("later"))))),
+            Life::Fails(time) => {
+                self.after(time, Event::Over(id, Exit::Failed(Cause::of(Error::msg("later")))))
+            }
             Life::Recoverable(time) => {
                 let exit = Exit::Failed(Cause::of(Error::recoverable("well")));
                 self.after(time, Event::Over(id, exit));
@@ -717,7 +732,9 @@ impl World {
             return;
         }
         let exit = match exit {
-            Exit::Failed(cause) if cause.kind() != CauseKind::Recoverable => self.fail(Error::msg, id.node, Phase::Run),
+            Exit::Failed(cause) if cause.kind() != CauseKind::Recoverable => {
+                self.fail(Error::msg, id.node, Phase::Run)
+            }
             Exit::Panicked(_) => self.panic(id.node, Phase::Run),
             exit => exit,
         };
@@ -766,21 +783,22 @@ impl World {
     fn supervise(&mut self) -> bool {
         self.woken = false;
         loop {
-            let ending = self.machine.is_ending() && self.machine.stage() == Stage::Run;
             let over = match self.turn {
                 Turn::Plan => true,
                 Turn::Preflight | Turn::Validate => self.machine.walk_over(),
                 Turn::Boot => self.machine.boot_over(),
-                Turn::Run => false,
+                Turn::Run => self.machine.run_over(),
                 Turn::Stop => self.machine.stop_over() && !self.machine.is_forced(),
             };
             if self.machine.is_forced() {
                 self.turn = Turn::Stop;
-                let Stage::Forced { until } = self.machine.stage() else { panic!("forced, and not at its end") };
+                let Stage::Forced { until } = self.machine.stage() else {
+                    panic!("forced, and not at its end")
+                };
                 self.asleep = Some(until);
                 return until <= self.now;
             }
-            if !over && !ending {
+            if !over {
                 self.asleep = self.machine.sleep_until();
                 return false;
             }
@@ -814,12 +832,6 @@ impl World {
                     self.stop_at = Some(now);
                     self.machine.begin_stop(now);
                 }
-            }
-            if self.turn == Turn::Run && self.machine.is_ending() && self.machine.stage() != Stage::Run {
-                // Not begun: nothing to wait for.
-                self.turn = Turn::Stop;
-                self.stop_at = Some(now);
-                self.machine.begin_stop(now);
             }
             self.act();
         }
@@ -929,7 +941,12 @@ impl World {
                 let both = failure.phase() == Phase::Validate;
                 let again = !seen.insert((failure.provider(), failure.phase().as_str()));
                 let tasks = failure.phase() == Phase::Run;
-                assert!(!again || both || tasks, "{} is late twice in {}", failure.provider(), failure.phase());
+                assert!(
+                    !again || both || tasks,
+                    "{} is late twice in {}",
+                    failure.provider(),
+                    failure.phase()
+                );
             }
         }
     }
@@ -949,12 +966,13 @@ impl World {
             let latest = outcome.stop_took() + ms(self.scenario.budgets[2]) + LAST_CHANCE;
             assert!(latest >= outcome.stop_budget(), "124 after {:?}", outcome.stop_took());
         } else if *outcome.cause() == StopCause::Failed {
-            let expected = outcome.failures().first().map(|failure| match (failure.problem(), failure.phase()) {
-                (Problem::Error(cause), _) if cause.kind() == CauseKind::Boot => 75,
-                (Problem::Error(cause), _) if cause.kind() == CauseKind::Validate => 78,
-                (Problem::Deadline(_) | Problem::Budget(_), Phase::Boot) => 75,
-                _ => 1,
-            });
+            let expected =
+                outcome.failures().first().map(|failure| match (failure.problem(), failure.phase()) {
+                    (Problem::Error(cause), _) if cause.kind() == CauseKind::Boot => 75,
+                    (Problem::Error(cause), _) if cause.kind() == CauseKind::Validate => 78,
+                    (Problem::Deadline(_) | Problem::Budget(_), Phase::Boot) => 75,
+                    _ => 1,
+                });
             assert_eq!(Some(code), expected);
         } else {
             let bad = |failure: &Failure| {
