@@ -1,7 +1,7 @@
 //! The reference daemon of mainstay: a small HTTP reverse proxy and file server.
 //!
-//! Four providers: `settings` reads `http.yaml` and publishes it; `lock` keeps a second edge away; `upstream` is what
-//! requests are passed on to; `http` serves. `edge tour` shows what they do, in half a minute.
+//! Four providers: `settings` reads `http.yaml` and publishes it; `lock` keeps a second edge away; `upstream`
+//! is what requests are passed on to; `http` serves. `edge tour` shows what they do, in half a minute.
 
 pub mod drive;
 mod first_words;

@@ -1,7 +1,7 @@
 //! One edge at a time: a locked file that says who holds it.
 //!
-//! The lock is the kernel's, on the open file: it ends with the process, however that ends. The number in the file is
-//! for people; it is not looked at to decide.
+//! The lock is the kernel's, on the open file: it ends with the process, however that ends. The number in the
+//! file is for people; it is not looked at to decide.
 
 use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -21,8 +21,8 @@ pub(crate) struct Lock {
     state: Arc<Mutex<State>>,
 }
 
-/// A boot that is cancelled goes on for a moment on its thread, and the shutdown may come before it: what was released
-/// is not taken again.
+/// A boot that is cancelled goes on for a moment on its thread, and the shutdown may come before it: what was
+/// released is not taken again.
 #[derive(Default)]
 enum State {
     #[default]

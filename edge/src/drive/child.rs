@@ -41,8 +41,8 @@ pub struct Ended {
 }
 
 impl Child {
-    /// Starts a program in a folder, which is also its configuration, its home for temporary files, and all it knows of
-    /// the machine's.
+    /// Starts a program in a folder, which is also its configuration, its home for temporary files, and all
+    /// it knows of the machine's.
     ///
     /// # Errors
     ///
@@ -167,7 +167,8 @@ impl Said {
         *self.count.borrow()
     }
 
-    /// Waits for a line from number `first` on that `wanted` finds something in; answers also with its number.
+    /// Waits for a line from number `first` on that `wanted` finds something in; answers also with its
+    /// number.
     ///
     /// # Errors
     ///

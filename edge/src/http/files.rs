@@ -52,7 +52,8 @@ fn relative(path: &str) -> Option<PathBuf> {
     let path = decoded(path)?;
     let mut relative = PathBuf::new();
     for name in path.split('/') {
-        // A name with a dot in front is hidden, `.` and `..` among them; a colon or a backslash separates on Windows.
+        // A name with a dot in front is hidden, `.` and `..` among them; a colon or a backslash separates on
+        // Windows.
         if name.is_empty() || name.starts_with('.') || name.contains(['\\', ':', '\0']) {
             return None;
         }

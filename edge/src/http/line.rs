@@ -1,8 +1,8 @@
 //! The line to a client: a stream that, after its last call, ends where nothing more has arrived.
 //!
-//! A connection that is closed while a request is on its way loses it. After the last call everything that is known to
-//! have arrived is still read, and answered; only then does the server see the end. A request whose head was sent by
-//! half sees it too, so that nobody holds up a stop by sending slowly.
+//! A connection that is closed while a request is on its way loses it. After the last call everything that is
+//! known to have arrived is still read, and answered; only then does the server see the end. A request whose
+//! head was sent by half sees it too, so that nobody holds up a stop by sending slowly.
 
 use std::io;
 use std::pin::Pin;

@@ -10,8 +10,8 @@ use crate::settings::Origin;
 /// How many ports above a taken one are tried.
 const TRIES: u16 = 50;
 
-/// Binds an address. Only the built-in one gives way to the next free port: where somebody has written an address,
-/// another one would be found by nobody.
+/// Binds an address. Only the built-in one gives way to the next free port: where somebody has written an
+/// address, another one would be found by nobody.
 pub(super) async fn bind(wanted: SocketAddr, origin: &Origin) -> io::Result<TcpListener> {
     let tries = if *origin == Origin::BuiltIn { TRIES } else { 0 };
     let mut address = wanted;

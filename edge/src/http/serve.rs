@@ -1,8 +1,9 @@
 //! Accepts connections until it is told to stop, then lets each of them finish.
 //!
-//! The life of a stop: answers say `connection: close` from now on → what the kernel has accepted is accepted → no new
-//! connection → each connection may say one more thing for the time of the linger → the last call (see `line`) → the
-//! end, when the last answer is written. How long that may take is the caller's to bound, by dropping the future.
+//! The life of a stop: answers say `connection: close` from now on → what the kernel has accepted is accepted
+//! → no new connection → each connection may say one more thing for the time of the linger → the last call
+//! (see `line`) → the end, when the last answer is written. How long that may take is the caller's to bound,
+//! by dropping the future.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -121,8 +122,9 @@ async fn connection<H: Site>(
         () = sleep(limits.linger) => {}
     }
     if mine.count() > 0 || handle.is_full() {
-        // It ends behind the answer that is being written. (An answer is no longer counted when its last piece was
-        // handed over, which is before the kernel took it: for hyper the end of the line is then a broken one.)
+        // It ends behind the answer that is being written. (An answer is no longer counted when its last
+        // piece was handed over, which is before the kernel took it: for hyper the end of the line is then a
+        // broken one.)
         connection.as_mut().graceful_shutdown();
     } else {
         handle.last_call();
@@ -137,8 +139,8 @@ struct Pause {
 }
 
 impl Pause {
-    /// `None` where the failure is that of one client; else a time that grows to one second: out of descriptors or
-    /// memory, the next attempt would fail at once, and a loop without a pause takes a core.
+    /// `None` where the failure is that of one client; else a time that grows to one second: out of
+    /// descriptors or memory, the next attempt would fail at once, and a loop without a pause takes a core.
     fn after(&mut self, error: &io::Error) -> Option<Duration> {
         use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
         if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
@@ -240,7 +242,8 @@ mod tests {
     async fn who_was_connected_before_the_stop_is_answered() {
         use std::io::{Read, Write};
         let server = running().await;
-        // On this one thread the server has no turn before it is stopped: the kernel alone has connected them.
+        // On this one thread the server has no turn before it is stopped: the kernel alone has connected
+        // them.
         let mut clients: Vec<std::net::TcpStream> =
             (0..20).map(|_| std::net::TcpStream::connect(server.address).unwrap()).collect();
         for client in &mut clients {

@@ -1,7 +1,7 @@
 //! `edge tour`: starts real edges, drives them, and checks every line that it prints.
 //!
-//! The scenes are in the order in which they are played. A scene that is added belongs at the end of its file, with
-//! the promises that it is evidence for.
+//! The scenes are in the order in which they are played. A scene that is added belongs at the end of its
+//! file, with the promises that it is evidence for.
 
 #[cfg(unix)]
 mod boots;
@@ -28,7 +28,7 @@ pub(crate) fn run(_: &Daemon) -> Outcome {
         // Whatever is dropped here takes its processes and its folder along.
         let played = tokio::select! {
             played = play(&mut page) => Ok(played),
-            () = tokio::time::sleep(LONGEST) => Err(format!("the tour did not end in {} s", LONGEST.as_secs())),
+            () = tokio::time::sleep(LONGEST) => Err(format!("the tour did not end in {LONGEST:?}")),
             signal = interrupted() => Err(signal),
         };
         let played = played.unwrap_or_else(|why| page.check(&[], Err(why)));

@@ -227,8 +227,8 @@ impl Main {
 /// Line 7, column 13 is the patience.
 fn settings(greeting: u32, patience: &str) -> String {
     format!(
-        "# written by the tour\nlisten: 127.0.0.1:0\ngreeting: number {greeting}\nfiles: public\nupstream:\n  \
-         address: built-in\n  patience: {patience}\n"
+        "# written by the tour\nlisten: 127.0.0.1:0\ngreeting: number {greeting}\nfiles: public\n\
+         upstream:\n  address: built-in\n  patience: {patience}\n"
     )
 }
 

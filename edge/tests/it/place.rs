@@ -14,7 +14,8 @@ pub(crate) const WITHIN: Duration = Duration::from_secs(20);
 /// The smallest `http.yaml` that disturbs nobody.
 pub(crate) const QUIET: &str = "listen: 127.0.0.1:0\n";
 
-/// A folder that is the configuration, the home of locks, and all else that an edge needs. Removed when dropped.
+/// A folder that is the configuration, the home of locks, and all else that an edge needs. Removed when
+/// dropped.
 pub(crate) struct Place {
     folder: PathBuf,
 }
