@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use mainstay_registry::{Phase, Plan, PlanError, Result};
 use tokio::sync::oneshot;
 
-use crate::cell::{Cell, Done, Work};
+use crate::cell::{Cell, Done, Label, Work};
 use crate::engine::{Engine, Node, rescue};
 use crate::event::EventKind;
 use crate::exit::Exit;
@@ -17,7 +17,7 @@ use crate::release::Release;
 use crate::signals::Listening;
 use crate::spec::{Limits, Spec};
 
-/// How often hooks that run are looked at: are they polled, is a line due?
+/// How often hooks, and the supervisor's own jobs, are looked at: are they polled?
 const LOOK: Duration = Duration::from_millis(50);
 
 /// What planning may take: it only asks for names, priorities and edges.
@@ -41,8 +41,11 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
     pub(crate) async fn lifecycle(&mut self) -> Outcome {
         let shutdown_on = self.watch_shutdown_on();
         if let Err(refused) = self.plan().await {
-            self.release(shutdown_on).await;
-            return refused;
+            let held = self.release(shutdown_on).await;
+            return match refused {
+                Some(refused) => self.close(refused),
+                None => self.outcome(held),
+            };
         }
         self.phase(Machine::begin_preflight, Machine::walk_over).await;
         self.phase(Machine::begin_boot, Machine::boot_over).await;
@@ -59,10 +62,7 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
             return;
         }
         self.engine.begin(begin);
-        self.until(|machine| {
-            over(machine) || machine.is_forced()
-        })
-        .await;
+        self.until(|machine| over(machine) || machine.is_forced()).await;
     }
 
     async fn stop(&mut self) {
@@ -77,16 +77,13 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
         sleep_until(self.engine.clock, half).await;
         self.engine.rescue_now();
         sleep_until(self.engine.clock, forced).await;
-        let actions = {
-            let mut machine = self.engine.machine();
-            machine.name_the_cut(self.engine.clock.now(), &*self.engine);
-            machine.actions()
-        };
-        self.engine.act(actions);
+        self.engine.with_machine(|machine, now| machine.name_the_cut(now, &*self.engine));
     }
 
     /// Feeds the machine with signals and time until it says that the phase is over. Signals first.
     async fn until(&mut self, over: impl Fn(&Machine) -> bool) {
+        // Not put off by what wakes the supervisor in between.
+        let mut look = self.engine.clock.now() + LOOK;
         loop {
             let (wake, hooks) = {
                 let mut machine = self.engine.machine();
@@ -96,23 +93,24 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
                 (machine.sleep_until(), self.engine.rescues && machine.has_running_hooks())
             };
             let now = self.engine.clock.now();
-            let look = hooks.then(|| now + LOOK);
-            let wake = crate::machine::earliest(wake, look);
+            if hooks && look <= now {
+                self.engine.rescue_the_starved();
+                look = now + self.engine.patience(now);
+            }
+            let wake = crate::machine::earliest(wake, hooks.then_some(look));
             tokio::select! {
                 biased;
                 signal = self.listening.recv() => self.engine.feed(Input::Signal(signal)),
                 () = self.engine.wake.notified() => {}
-                () = sleep_until_some(self.engine.clock, wake) => {
-                    self.engine.feed(Input::Tick);
-                    self.engine.rescue_the_starved();
-                }
+                () = sleep_until_some(self.engine.clock, wake) => self.engine.feed(Input::Tick),
             }
         }
     }
 
-    /// Asks every provider for its name, priorities and edges, isolated like a hook.
-    async fn plan(&mut self) -> std::result::Result<(), Outcome> {
-        let Some(registry) = self.engine.registry() else { return Err(Outcome::done()) };
+    /// Asks every provider for its name, priorities and edges, isolated like a hook. Without an outcome: the end was
+    /// asked for first.
+    async fn plan(&mut self) -> std::result::Result<(), Option<Outcome>> {
+        let Some(registry) = self.engine.registry() else { return Err(None) };
         let planned: Planned<S> = Arc::default();
         let result = Arc::clone(&planned);
         let future: BoxFuture<'static, Result<()>> = Box::pin(async move {
@@ -124,22 +122,18 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
         let exit = self.job("plan", future, PLAN_LIMIT).await;
         let planned = planned.lock().unwrap_or_else(PoisonError::into_inner).take();
         match (exit, planned) {
-            (_, Some((Ok(plan), nodes))) => self.planned(&plan, nodes),
-            (_, Some((Err(error), _))) => Err(Outcome::refused(error.to_string(), 78)),
+            (_, Some((Ok(plan), nodes))) => self.planned(&plan, nodes).map_err(Some),
+            (_, Some((Err(error), _))) => Err(Some(Outcome::refused(error.to_string(), 78))),
             (JobEnd::Ended(exit), None) => {
                 let failure = Failure::of("plan", Phase::Plan, exit);
-                Err(self.failed_plan(
+                Err(Some(self.failed_plan(
                     failure.unwrap_or_else(|| Failure::new("plan", Phase::Plan, Problem::RuntimeGone)),
-                ))
+                )))
             }
             (JobEnd::TimedOut, None) => {
-                Err(self.failed_plan(Failure::new("plan", Phase::Plan, Problem::Deadline(PLAN_LIMIT))))
+                Err(Some(self.failed_plan(Failure::new("plan", Phase::Plan, Problem::Deadline(PLAN_LIMIT)))))
             }
-            (JobEnd::Stopped, None) => {
-                let mut machine = self.engine.machine();
-                let now = self.engine.clock.now();
-                Err(machine.outcome(now, Vec::new()))
-            }
+            (JobEnd::Stopped, None) => Err(None),
         }
     }
 
@@ -182,7 +176,7 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
             }),
             done: Box::new(ShutdownOn { engine }),
         };
-        let cell = Cell::new(work, None, tracing::Span::none(), self.engine.clock);
+        let cell = Cell::new(work, None, Label::None, self.engine.clock);
         self.engine.handle.spawn(cell.isolated());
         Some(cell)
     }
@@ -191,15 +185,20 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
     pub(crate) async fn refuse(&mut self, refused: Outcome) -> Outcome {
         let shutdown_on = self.watch_shutdown_on();
         self.release(shutdown_on).await;
+        self.close(refused)
+    }
+
+    fn close(&self, refused: Outcome) -> Outcome {
+        self.engine.machine().close();
         refused
     }
 
     /// Gives every reference up, in reverse plan order, in a task; `Drop` is the user's code.
     async fn release(&mut self, shutdown_on: Option<Arc<Cell>>) -> Vec<&'static str> {
-        if let Some(cell) = shutdown_on {
+        if let Some(cell) = &shutdown_on {
             cell.abort();
         }
-        let (release, progress) = Release::of(&self.engine);
+        let (release, progress) = Release::of(&self.engine, shutdown_on);
         let left = {
             let machine = self.engine.machine();
             if machine.is_forced() { Duration::ZERO } else { machine.stop_left(self.engine.clock.now()) }
@@ -217,27 +216,19 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
             )
             .await;
         let (held, failures, current) = progress.take();
-        let mut machine = self.engine.machine();
-        for failure in failures {
-            machine.release_failed(failure);
-        }
-        if let (JobEnd::TimedOut, Some(provider), false) = (&end, current, forced) {
-            machine.release_hung(provider, limit);
-        }
-        let actions = machine.actions();
-        drop(machine);
-        self.engine.act(actions);
+        self.engine.with_machine(|machine, _| {
+            for failure in failures {
+                machine.release_failed(failure);
+            }
+            if let (JobEnd::TimedOut, Some(provider), false) = (&end, current, forced) {
+                machine.release_hung(provider, limit);
+            }
+        });
         held
     }
 
     fn outcome(&self, held: Vec<&'static str>) -> Outcome {
-        let now = self.engine.clock.now();
-        let (outcome, actions) = {
-            let mut machine = self.engine.machine();
-            (machine.outcome(now, held), machine.actions())
-        };
-        self.engine.act(actions);
-        outcome
+        self.engine.with_machine(|machine, now| machine.outcome(now, held))
     }
 
     /// Runs something of the supervisor's own that touches the user's code: isolated, rescued, and bounded.
@@ -248,30 +239,47 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
         limit: Duration,
     ) -> JobEnd {
         let (done, mut wait) = oneshot::channel();
-        let span = tracing::debug_span!("hook", phase = name);
         let work = Work { future, done: Box::new(JobDone(done)) };
-        let cell = Cell::new(work, None, span, self.engine.clock);
+        let cell = Cell::new(work, None, Label::Hook { provider: "", phase: name }, self.engine.clock);
         self.engine.handle.spawn(cell.isolated());
         let end = self.engine.clock.now() + limit;
+        let was_ending = self.engine.machine().is_ending();
+        let ended = self.job_end(&mut wait, &cell, end, was_ending).await;
+        if !matches!(ended, JobEnd::Ended(_)) && !cell.seen(end).begun && !rescue(&cell) {
+            // What nobody has begun holds values of the user's: it is not for this thread to drop them.
+            std::mem::forget(cell);
+        }
+        ended
+    }
+
+    async fn job_end(
+        &mut self,
+        wait: &mut oneshot::Receiver<Exit>,
+        cell: &Arc<Cell>,
+        end: Instant,
+        was_ending: bool,
+    ) -> JobEnd {
         loop {
+            let machine = self.engine.machine();
+            if machine.is_forced() || (machine.is_ending() && !was_ending) {
+                return JobEnd::Stopped;
+            }
+            drop(machine);
             let now = self.engine.clock.now();
             let look = if self.engine.rescues { (now + LOOK).min(end) } else { end };
             tokio::select! {
                 biased;
-                ended = &mut wait => return JobEnd::Ended(ended.unwrap_or(Exit::RuntimeGone)),
+                ended = &mut *wait => return JobEnd::Ended(ended.unwrap_or(Exit::RuntimeGone)),
                 signal = self.listening.recv() => {
                     self.engine.feed(Input::Signal(signal));
-                    let machine = self.engine.machine();
-                    if machine.is_forced() || (machine.is_ending() && machine.stage() == Stage::New) {
-                        return JobEnd::Stopped;
-                    }
                 }
+                () = self.engine.wake.notified() => {}
                 () = sleep_until(self.engine.clock, look) => {
                     if self.engine.clock.now() >= end {
                         return JobEnd::TimedOut;
                     }
                     if self.engine.rescues && !cell.seen(now).begun {
-                        rescue(&cell);
+                        rescue(cell);
                     }
                 }
             }

@@ -6,10 +6,10 @@ use std::sync::{Arc, PoisonError};
 use futures_util::future::BoxFuture;
 use mainstay_registry::{Phase, Provider, Result};
 
-use super::nodes::Running;
+use super::nodes::{Running, TaskSlot, Told};
 use super::slot::cancel;
 use super::{Engine, Slot};
-use crate::cell::{Cell, Done, Work};
+use crate::cell::{Cell, Done, Label, Work};
 use crate::context::{Generation, Host, MainDone, RunContext};
 use crate::exit::{Exit, panic_message};
 use crate::machine::{HookId, HookKind, Input, TaskId};
@@ -25,10 +25,9 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
             self.feed(Input::HookEnded(id, Exit::NeverBegan));
             return;
         };
-        let phase = id.kind.phase();
-        let span = tracing::debug_span!("hook", provider = name, phase = phase.as_str());
+        let label = Label::Hook { provider: name, phase: id.kind.phase().as_str() };
         let done = HookDone { engine: Arc::clone(self), id };
-        let cell = Cell::new(Work { future, done: Box::new(done) }, None, span, self.clock);
+        let cell = Cell::new(Work { future, done: Box::new(done) }, None, label, self.clock);
         if self.slot(id).put(id.serial, &cell) {
             self.handle.spawn(cell.isolated());
         } else {
@@ -114,20 +113,40 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
             };
             result.map_err(|error| error.in_phase(Phase::Run, name.provider))
         });
-        let span = tracing::debug_span!("provider", provider = name.provider, generation = id.generation);
+        let label = Label::Task { provider: name.provider, generation: id.generation };
         let done = Box::new(MainDone::new(&generation));
         let context = RunContext::new(Arc::clone(&generation));
-        let cell = Cell::new(Work { future, done }, Some(context), span, self.clock);
+        let cell = Cell::new(Work { future, done }, Some(context), label, self.clock);
         let running = Arc::new(Running { generation, slot: Slot::default() });
         running.slot.put(id.generation, &cell);
-        node.tasks[id.task].set(Some(running));
+        // What was decided later may have been carried out sooner, by another thread.
+        match node.tasks[id.task].put(&running) {
+            Told::Nothing => {}
+            Told::Asked => running.generation.ask(),
+            Told::Aborted => return cancel(&cell),
+        }
         self.handle.spawn(cell.isolated());
     }
 
-    pub(super) fn with_task(&self, id: TaskId, f: impl FnOnce(&Running)) {
-        if let Some(task) = self.node(id.node).and_then(|node| node.tasks.get(id.task)?.current()) {
-            f(&task);
+    fn task_slot(&self, id: TaskId) -> Option<&TaskSlot> {
+        self.node(id.node)?.tasks.get(id.task)
+    }
+
+    pub(super) fn ask_task(&self, id: TaskId) {
+        if let Some(running) = self.task_slot(id).and_then(|slot| slot.tell(id.generation, Told::Asked)) {
+            running.generation.ask();
         }
+    }
+
+    pub(super) fn abort_task(&self, id: TaskId) {
+        if let Some(running) = self.task_slot(id).and_then(|slot| slot.tell(id.generation, Told::Aborted)) {
+            running.generation.abort_children();
+            running.slot.abort(id.generation);
+        }
+    }
+
+    pub(super) fn see_task(&self, id: TaskId) -> Option<Arc<Running>> {
+        self.task_slot(id)?.current().filter(|running| running.generation.number() == id.generation)
     }
 }
 

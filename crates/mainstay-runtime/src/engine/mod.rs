@@ -10,6 +10,7 @@ pub(crate) use self::rescue::rescue;
 pub(crate) use self::slot::Slot;
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use mainstay_registry::{Registry, Result};
@@ -26,6 +27,15 @@ use crate::machine::{Action, HookId, HookKind, Input, Look, Machine, TaskId, des
 
 /// Calls the state's own reload, when the runtime was told to.
 pub(crate) type StateReload<S> = fn(Arc<S>) -> BoxFuture<'static, Result<()>>;
+
+/// A hook that was not polled for so long is run on a thread of its own.
+const STARVED: Duration = Duration::from_millis(50);
+
+/// The same, after one had to be.
+const STARVED_AGAIN: Duration = Duration::from_millis(5);
+
+/// For so long after a rescue the workers are taken for blocked.
+const BLOCKED: Duration = Duration::from_secs(1);
 
 pub(crate) struct Engine<S> {
     machine: Mutex<Machine>,
@@ -45,6 +55,8 @@ pub(crate) struct Engine<S> {
     pub(crate) stop_token: Option<CancellationToken>,
     /// Hooks that no worker polls may be run on threads of their own.
     pub(crate) rescues: bool,
+    /// When a hook had to be, last.
+    rescued: Mutex<Option<Instant>>,
 }
 
 pub(crate) struct EngineParts<S> {
@@ -78,6 +90,7 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
             ready: Mutex::new(parts.ready),
             stop_token: parts.stop_token,
             rescues: parts.rescues,
+            rescued: Mutex::new(None),
         })
     }
 
@@ -86,39 +99,53 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
         self.machine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Does something with the machine, and carries out what it decides.
+    ///
+    /// Its events are put in the queue under its lock, because two threads that have left it may overtake each
+    /// other; what reads them runs outside. The clock is read inside for the same reason.
+    pub(crate) fn with_machine<R>(self: &Arc<Self>, f: impl FnOnce(&mut Machine, Instant) -> R) -> R {
+        let (result, actions) = {
+            let mut machine = self.machine();
+            let now = self.clock.now();
+            let result = f(&mut machine, now);
+            let actions = machine.actions().into_iter();
+            let actions: Vec<Action> = actions.filter_map(|action| self.queued(now, action)).collect();
+            (result, actions)
+        };
+        self.sink.deliver();
+        self.act(actions);
+        result
+    }
+
+    /// Puts an event in the queue; every other action is given back.
+    fn queued(&self, now: Instant, action: Action) -> Option<Action> {
+        match action {
+            Action::Emit(kind) => {
+                self.sink.push(now, kind);
+                None
+            }
+            action => Some(action),
+        }
+    }
+
     /// Tells the machine, and carries out what it decides.
     pub(crate) fn feed(self: &Arc<Self>, input: Input) {
-        let now = self.clock.now();
-        let actions = {
-            let mut machine = self.machine();
-            machine.on(input, now, &**self);
-            machine.actions()
-        };
-        self.act(actions);
+        self.with_machine(|machine, now| machine.on(input, now, &**self));
     }
 
     /// Begins a phase.
-    pub(crate) fn begin(self: &Arc<Self>, phase: impl FnOnce(&mut Machine, std::time::Instant)) {
-        let now = self.clock.now();
-        let actions = {
-            let mut machine = self.machine();
-            phase(&mut machine, now);
-            machine.actions()
-        };
-        self.act(actions);
+    pub(crate) fn begin(self: &Arc<Self>, phase: impl FnOnce(&mut Machine, Instant)) {
+        self.with_machine(phase);
     }
 
-    pub(crate) fn act(self: &Arc<Self>, actions: Vec<Action>) {
+    fn act(self: &Arc<Self>, actions: Vec<Action>) {
         for action in actions {
             match action {
                 Action::SpawnHook(id) => self.spawn_hook(id),
                 Action::AbortHook(id) => self.slot(id).abort(id.serial),
                 Action::StartTask(id) => self.start_task(id),
-                Action::AskTask(id) => self.with_task(id, |task| task.generation.ask()),
-                Action::AbortTask(id) => self.with_task(id, |task| {
-                    task.generation.abort_children();
-                    task.slot.abort(id.generation);
-                }),
+                Action::AskTask(id) => self.ask_task(id),
+                Action::AbortTask(id) => self.abort_task(id),
                 Action::Reopen => self.reopen.send_modify(|count| *count += 1),
                 Action::Ready => {
                     let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -131,7 +158,8 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
                         token.cancel();
                     }
                 }
-                Action::Emit(kind) => self.sink.emit(self.clock.now(), kind),
+                // In the queue since the lock was left.
+                Action::Emit(_) => {}
                 Action::Late => self.say_late(),
                 Action::Wake => self.wake.notify_one(),
             }
@@ -140,13 +168,7 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
 
     /// The walking task of the validation asks for its next provider.
     pub(crate) fn walk(self: &Arc<Self>, id: HookId, last: Option<(usize, Exit)>) -> Option<usize> {
-        let now = self.clock.now();
-        let (next, actions) = {
-            let mut machine = self.machine();
-            (machine.walk(id, last, now), machine.actions())
-        };
-        self.act(actions);
-        next
+        self.with_machine(|machine, now| machine.walk(id, last, now))
     }
 
     pub(crate) fn node(&self, node: usize) -> Option<&Node<S>> {
@@ -180,6 +202,14 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
         }
     }
 
+    /// How long a hook may wait for a worker. Once one has waited in vain, the workers are known to be blocked, and
+    /// those behind it in a chain shall not lose their part of the budget to waiting.
+    pub(crate) fn patience(&self, now: Instant) -> Duration {
+        let rescued = *self.rescued.lock().unwrap_or_else(PoisonError::into_inner);
+        let lately = rescued.is_some_and(|at| now.saturating_duration_since(at) < BLOCKED);
+        if lately { STARVED_AGAIN } else { STARVED }
+    }
+
     /// Takes hooks that nobody has polled for a while out of their tasks and runs them elsewhere.
     pub(crate) fn rescue_the_starved(self: &Arc<Self>) {
         if !self.rescues {
@@ -188,8 +218,9 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
         let hooks = self.machine().running_hooks();
         let now = self.clock.now();
         for id in hooks {
-            let rescued = self.slot(id).starved(now).is_some_and(|cell| rescue(&cell));
-            if rescued {
+            let starved = self.slot(id).starved(now, self.patience(now));
+            if starved.is_some_and(|cell| rescue(&cell)) {
+                *self.rescued.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
                 let provider = self.node(id.node).map_or("validate", |node| node.name);
                 self.sink.emit(now, EventKind::Rescued { provider, phase: id.kind.phase() });
             }
@@ -228,9 +259,8 @@ impl<S: Clone + Send + Sync + 'static> Look for Engine<S> {
     }
 
     fn task(&self, id: TaskId) -> Seen {
-        let mut seen = Seen::default();
-        self.with_task(id, |task| seen = task.slot.seen(id.generation, self.clock.now()));
-        seen
+        let now = self.clock.now();
+        self.see_task(id).map(|task| task.slot.seen(id.generation, now)).unwrap_or_default()
     }
 }
 

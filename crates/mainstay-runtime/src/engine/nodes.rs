@@ -1,6 +1,6 @@
 //! The providers of a run, with the slots of their hooks and tasks.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mainstay_registry::{Plan, Provider, Registry};
 
@@ -18,8 +18,21 @@ pub(crate) struct Node<S> {
 }
 
 #[derive(Default)]
-pub(crate) struct TaskSlot {
-    current: Mutex<Option<Arc<Running>>>,
+pub(crate) struct TaskSlot(Mutex<Current>);
+
+#[derive(Default)]
+struct Current {
+    running: Option<Arc<Running>>,
+    /// A generation that was told something before it was put in: two threads carry actions out beside each other.
+    told: Option<(u64, Told)>,
+}
+
+/// What a generation was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Told {
+    Nothing,
+    Asked,
+    Aborted,
 }
 
 /// One generation with its main future's cell.
@@ -54,13 +67,43 @@ impl<S: 'static> Node<S> {
 }
 
 impl TaskSlot {
-    pub(crate) fn current(&self) -> Option<Arc<Running>> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn lock(&self) -> MutexGuard<'_, Current> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn set(&self, running: Option<Arc<Running>>) {
-        let old =
-            std::mem::replace(&mut *self.current.lock().unwrap_or_else(PoisonError::into_inner), running);
+    pub(crate) fn current(&self) -> Option<Arc<Running>> {
+        self.lock().running.clone()
+    }
+
+    /// Puts a generation in, before its task is spawned, and learns what it was told already.
+    pub(crate) fn put(&self, running: &Arc<Running>) -> Told {
+        let mut current = self.lock();
+        let told = current.told.take().filter(|(generation, _)| *generation == running.generation.number());
+        let old = current.running.replace(Arc::clone(running));
+        drop(current);
+        drop(old);
+        told.map_or(Told::Nothing, |(_, told)| told)
+    }
+
+    /// The generation to tell it to; `None`: it is not there yet, and will learn it when it is put in.
+    pub(crate) fn tell(&self, generation: u64, what: Told) -> Option<Arc<Running>> {
+        let mut current = self.lock();
+        match &current.running {
+            Some(running) if running.generation.number() == generation => return Some(Arc::clone(running)),
+            // Long gone.
+            Some(running) if running.generation.number() > generation => {}
+            _ => {
+                let before = current.told.filter(|(told, _)| *told == generation);
+                let before = before.map_or(Told::Nothing, |(_, told)| told);
+                current.told = Some((generation, before.max(what)));
+            }
+        }
+        None
+    }
+
+    /// Gives the last generation up.
+    pub(crate) fn clear(&self) {
+        let old = self.lock().running.take();
         drop(old);
     }
 }

@@ -6,9 +6,6 @@ use std::time::{Duration, Instant};
 use crate::cell::{Cell, Seen, Work};
 use crate::exit::Exit;
 
-/// A hook that was not polled for so long is run on a thread of its own.
-const STARVED: Duration = Duration::from_millis(50);
-
 #[derive(Default)]
 pub(crate) struct Slot(Mutex<Held>);
 
@@ -29,8 +26,11 @@ impl Slot {
     /// Puts a cell in. False: it was aborted already, and must not be spawned.
     pub(crate) fn put(&self, serial: u64, cell: &Arc<Cell>) -> bool {
         let mut held = self.held();
-        if matches!(*held, Held::Aborted(aborted) if aborted == serial) {
-            return false;
+        match &*held {
+            Held::Aborted(aborted) if *aborted == serial => return false,
+            // Nobody waits for this one any more: its successor is here already.
+            Held::Running(newer, _) if *newer > serial => return false,
+            _ => {}
         }
         let old = std::mem::replace(&mut *held, Held::Running(serial, Arc::clone(cell)));
         drop(held);
@@ -55,6 +55,9 @@ impl Slot {
             let mut held = self.held();
             match &*held {
                 Held::Running(running, cell) if *running == serial => Arc::clone(cell),
+                // It has ended, and its successor is not to be touched.
+                Held::Running(newer, _) if *newer > serial => return,
+                Held::Aborted(newer) if *newer > serial => return,
                 _ => {
                     *held = Held::Aborted(serial);
                     return;
@@ -80,9 +83,9 @@ impl Slot {
         }
     }
 
-    /// The cell, if nobody has polled it for a while.
-    pub(crate) fn starved(&self, now: Instant) -> Option<Arc<Cell>> {
-        self.unpolled(now).filter(|cell| now.saturating_duration_since(cell.born()) >= STARVED)
+    /// The cell, if nobody has polled it for so long.
+    pub(crate) fn starved(&self, now: Instant, patience: Duration) -> Option<Arc<Cell>> {
+        self.unpolled(now).filter(|cell| now.saturating_duration_since(cell.born()) >= patience)
     }
 }
 

@@ -70,6 +70,12 @@ impl Sink {
     }
 
     pub(crate) fn emit(&self, at: Instant, kind: EventKind) {
+        self.push(at, kind);
+        self.deliver();
+    }
+
+    /// Puts an event in the queue, and runs nobody's code.
+    pub(crate) fn push(&self, at: Instant, kind: EventKind) {
         let event = Event { at, kind };
         match &*self.0 {
             Inner::Queue { sender, lost } => {
@@ -77,15 +83,20 @@ impl Sink {
                     lost.fetch_add(1, Ordering::Relaxed);
                 }
             }
-            Inner::Direct { queue, readers } => {
+            Inner::Direct { queue, .. } => {
                 queue.lock().unwrap_or_else(PoisonError::into_inner).push_back(event);
-                let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-                // Who finds the readers busy leaves the event to the one who has them.
-                let Ok(mut readers) = readers.try_lock() else { return };
-                while let Some(event) = next() {
-                    deliver(&mut readers, &event);
-                }
             }
+        }
+    }
+
+    /// Calls the readers, where there is no thread that does.
+    pub(crate) fn deliver(&self) {
+        let Inner::Direct { queue, readers } = &*self.0 else { return };
+        let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        // Who finds the readers busy leaves the event to the one who has them.
+        let Ok(mut readers) = readers.try_lock() else { return };
+        while let Some(event) = next() {
+            deliver(&mut readers, &event);
         }
     }
 
