@@ -1,0 +1,206 @@
+//! The daemon that this binary is when it starts itself again: providers, a runtime and a door by command line.
+
+use std::io::Write as _;
+use std::process::{ExitCode, Termination as _};
+use std::sync::Arc;
+use std::sync::mpsc;
+
+use mainstay_registry::Registry;
+use mainstay_runtime::{Event, EventKind, Outcome, ReloadResult, Runtime};
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::Notify;
+
+use crate::probe::{Words, block, register, say};
+
+/// The first text says what runtime and which door, the others which providers.
+pub(crate) fn main(texts: &[String]) -> ExitCode {
+    let words = Words::of(&texts[0]);
+    let threads: usize = words.get("threads").map_or(2, |threads| threads.parse().expect("a number"));
+    let tokio = match threads {
+        0 => Builder::new_current_thread().enable_all().build(),
+        threads => Builder::new_multi_thread().worker_threads(threads).enable_all().build(),
+    };
+    let tokio = tokio.expect("a tokio runtime");
+    let handle = tokio.handle().clone();
+    if words.get("stderr") == Some("full") {
+        std::thread::spawn(fill_stderr);
+    }
+    // Made before the door, so that a daemon may block threads and call itself ready when they are.
+    let (ready, is_ready) = (Arc::new(Notify::new()), mpsc::channel());
+    let blocked = (words.get("blocked") == Some("ready")).then(|| (handle.clone(), threads.max(1)));
+    let notify = (Arc::clone(&ready), is_ready.0);
+    let registry = Registry::new();
+    register(&registry, &texts[1..]);
+    let runtime = tuned(Runtime::new(registry, ()), &words).on_event(move |event| {
+        if matches!(event.kind, EventKind::Ready { .. }) {
+            if let Some((handle, threads)) = &blocked {
+                block_workers(handle, *threads);
+            }
+            notify.0.notify_one();
+            let _ = notify.1.send(());
+        }
+        print_event(event);
+    });
+    if words.get("blocked") == Some("start") && threads > 0 {
+        block_workers(&handle, threads);
+    }
+    if words.get("spawn-blocking").is_some() {
+        let (sender, begun) = mpsc::channel();
+        handle.spawn_blocking(move || {
+            let _ = sender.send(());
+            block()
+        });
+        let _ = begun.recv();
+    }
+    let leave = words.get("leave").unwrap_or("exit");
+    match words.get("door").unwrap_or("run") {
+        "run" => tokio.block_on(async { left(leave, runtime.run().await) }).report(),
+        "start" => {
+            let outcome = tokio.block_on(async {
+                let running = match runtime.start().await {
+                    Ok(running) => running,
+                    Err(outcome) => {
+                        say("not started");
+                        return outcome;
+                    }
+                };
+                say("started");
+                running.wait().await
+            });
+            left(leave, outcome).report()
+        }
+        "run-on" => {
+            if threads == 0 {
+                let (sender, driven) = mpsc::channel();
+                std::thread::spawn(move || {
+                    tokio.block_on(async {
+                        let _ = sender.send(());
+                        std::future::pending::<()>().await;
+                    });
+                });
+                let _ = driven.recv();
+                if words.get("blocked") == Some("start") {
+                    block_workers(&handle, 1);
+                }
+                return runtime.run_on(handle).wait().report();
+            }
+            let outcome = runtime.run_on(handle).wait();
+            tokio.shutdown_background();
+            outcome.report()
+        }
+        "dropped" => {
+            tokio.block_on(async {
+                tokio::select! {
+                    outcome = runtime.run() => { let _ = outcome; }
+                    () = ready.notified() => {}
+                }
+            });
+            say("dropped");
+            block()
+        }
+        // The application's runtime is gone in the middle of the run.
+        "gone" => {
+            let run_on = runtime.run_on(handle);
+            let _ = is_ready.1.recv();
+            tokio.shutdown_background();
+            say("gone");
+            run_on.wait().report()
+        }
+        // The same, with the future of `run` on it.
+        "gone-with-run" => {
+            tokio.spawn(runtime.run());
+            let _ = is_ready.1.recv();
+            tokio.shutdown_background();
+            say("gone");
+            block()
+        }
+        door => panic!("there is no door `{door}`"),
+    }
+}
+
+fn tuned(mut runtime: Runtime<()>, words: &Words) -> Runtime<()> {
+    if let Some(budget) = words.millis("boot-budget") {
+        runtime = runtime.boot_budget(budget);
+    }
+    if let Some(budget) = words.millis("stop-budget") {
+        runtime = runtime.stop_budget(budget);
+    }
+    if let Some(reserve) = words.millis("stop-reserve") {
+        runtime = runtime.stop_reserve(reserve);
+    }
+    if let Some(budget) = words.millis("rollback-budget") {
+        runtime = runtime.rollback_budget(budget);
+    }
+    if let Some(patience) = words.millis("stuck") {
+        runtime = runtime.exit_when_stuck(patience);
+    }
+    if words.get("inline").is_some() {
+        runtime = runtime.inline();
+    }
+    runtime
+}
+
+/// How `main` goes on with the outcome.
+fn left(how: &str, outcome: Outcome) -> Outcome {
+    say("outcome");
+    match how {
+        "exit" => outcome.exit(),
+        "return" => outcome,
+        "stuck" => block(),
+        how => panic!("there is no way `{how}` to leave"),
+    }
+}
+
+/// Blocks every worker, and returns when they are.
+fn block_workers(handle: &Handle, threads: usize) {
+    let (sender, blocked) = mpsc::channel();
+    for _ in 0..threads {
+        let sender = sender.clone();
+        handle.spawn(async move {
+            let _ = sender.send(());
+            block()
+        });
+    }
+    for _ in 0..threads {
+        let _ = blocked.recv();
+    }
+    say("blocked");
+}
+
+/// Writes until the pipe is full, and holds the lock of standard error from then on.
+fn fill_stderr() {
+    let mut stderr = std::io::stderr().lock();
+    loop {
+        let _ = stderr.write_all(&[b'x'; 4096]);
+    }
+}
+
+fn print_event(event: &Event) {
+    let line = match &event.kind {
+        EventKind::BootFinished { .. } => "booted".to_owned(),
+        EventKind::Ready { .. } => "ready".to_owned(),
+        EventKind::Recoverable(failure) => format!("recoverable: {failure}"),
+        EventKind::Rescued { provider, phase } => format!("rescued {phase} of {provider}"),
+        EventKind::Reloaded(report) => {
+            for (provider, result) in &report.entries {
+                match result {
+                    ReloadResult::Reloaded { .. } => say(&format!("event: {provider} reloaded")),
+                    ReloadResult::Refused(failure) => say(&format!("event: {provider} refused: {failure}")),
+                    ReloadResult::Skipped { because } => {
+                        say(&format!("event: {provider} skipped because of {because}"));
+                    }
+                    _ => {}
+                }
+            }
+            format!("reload {}", if report.is_ok() { "done" } else { "refused" })
+        }
+        EventKind::ReloadAborted => "reload aborted".to_owned(),
+        EventKind::SignalRefused { signal, phase } => format!("{signal} refused in {phase}"),
+        EventKind::Reopening => "reopening".to_owned(),
+        EventKind::StopRequested { cause } => format!("stopping: {cause}"),
+        EventKind::RollingBack => "rolling back".to_owned(),
+        EventKind::Finished { exit_code, .. } => format!("finished {exit_code}"),
+        _ => return,
+    };
+    say(&format!("event: {line}"));
+}

@@ -1,0 +1,185 @@
+//! Signals at every moment: a first one stops, a second one forces, and none kills.
+
+use std::time::Duration;
+
+use mainstay_runtime::Signal;
+
+use crate::place::Place;
+
+crate::tests! {
+    a_stop_signal_stops_it_with_0 in MULTI CURRENT MULTI_ON CURRENT_ON MULTI_START;
+    a_stop_signal_stops_it_with_blocked_workers in MULTI_BLOCKED_LATER CURRENT_BLOCKED_LATER;
+    a_second_signal_forces_the_exit in MULTI CURRENT MULTI_ON CURRENT_ON MULTI_START MULTI_BLOCKED_LATER CURRENT_BLOCKED_LATER;
+    two_signals_at_once_force_the_exit in MULTI CURRENT;
+    a_forced_exit_calls_the_hooks_that_were_not_called in MULTI CURRENT MULTI_BLOCKED_LATER;
+    a_signal_during_boot_rolls_back_and_exits_with_0 in MULTI CURRENT MULTI_ON CURRENT_ON MULTI_START MULTI_BLOCKED CURRENT_BLOCKED;
+    a_second_signal_during_the_rollback_forces in MULTI CURRENT MULTI_ON MULTI_START MULTI_BLOCKED CURRENT_BLOCKED;
+    a_signal_during_a_rollback_with_another_cause_changes_nothing in MULTI CURRENT;
+    hup_and_usr1_are_refused_during_boot_and_kill_nobody in MULTI CURRENT MULTI_BLOCKED CURRENT_BLOCKED;
+    hup_and_usr1_are_refused_during_the_stop in MULTI CURRENT MULTI_BLOCKED_LATER;
+    usr1_reopens_and_reloads_nothing in MULTI CURRENT;
+}
+
+const STOPS: [(Signal, i32, &str); 3] =
+    [(Signal::Terminate, 143, "SIGTERM"), (Signal::Interrupt, 130, "SIGINT"), (Signal::Quit, 131, "SIGQUIT")];
+
+fn a_stop_signal_stops_it_with_0(place: Place) {
+    for (signal, _, name) in STOPS {
+        let mut daemon = place.start("", &["db", "web requires=db run=wait"]);
+        daemon.wait_for("event: ready");
+        daemon.signal(signal);
+        daemon
+            .end()
+            .exits(0)
+            .says_nothing()
+            .prints(&["shutdown web", "shutdown db", "drop web", "drop db"])
+            .prints(&[&format!("event: stopping: {name}"), "event: finished 0"])
+            .prints(&["end web"]);
+    }
+}
+
+fn a_stop_signal_stops_it_with_blocked_workers(place: Place) {
+    for (signal, _, name) in STOPS {
+        let mut daemon = place.start("", &["db", "web requires=db run=wait stop-ms=100"]);
+        daemon.wait_for("event: ready");
+        let at = daemon.signal(signal);
+        daemon
+            .end()
+            .exits(0)
+            .within(Duration::from_secs(3), at)
+            .says(&["forced      runnable of 'web'", &format!("stopped by {name}"), "hooks 2/2", "exit 0"])
+            .prints(&["shutdown web", "shutdown db"]);
+    }
+}
+
+/// Nothing is waited for any more: the deadlines that would end it otherwise are 5 s long.
+fn a_second_signal_forces_the_exit(place: Place) {
+    for (first, (second, code, name)) in
+        [(Signal::Terminate, STOPS[1]), (Signal::Interrupt, STOPS[0]), (Signal::Quit, STOPS[2])]
+    {
+        let mut daemon = place.start("", &["db", "web requires=db run=later-hang"]);
+        daemon.wait_for("event: ready");
+        daemon.signal(first);
+        daemon.wait_for("event: stopping");
+        let at = daemon.signal(second);
+        daemon.end().exits(code).within(Duration::from_secs(1), at).says(&[
+            "forced      runnable of 'web'",
+            &format!("forced by {name}"),
+            &format!("exit {code}"),
+        ]);
+    }
+}
+
+fn two_signals_at_once_force_the_exit(place: Place) {
+    let mut daemon = place.start("", &["db", "web requires=db run=later-hang"]);
+    daemon.wait_for("event: ready");
+    daemon.signal(Signal::Terminate);
+    let at = daemon.signal(Signal::Interrupt);
+    let ended = daemon.end().within(Duration::from_secs(1), at);
+    assert!(matches!(ended.code, Some(130 | 143)), "{ended:?}");
+}
+
+fn a_forced_exit_calls_the_hooks_that_were_not_called(place: Place) {
+    let mut daemon =
+        place.start("", &["dns", "db requires=dns shutdown=hang", "web requires=db run=wait stop-ms=100"]);
+    daemon.wait_for("event: ready");
+    daemon.signal(Signal::Terminate);
+    daemon.wait_for("shutdown db");
+    let at = daemon.signal(Signal::Terminate);
+    daemon
+        .end()
+        .exits(143)
+        .within(Duration::from_secs(1), at)
+        .says(&["forced by SIGTERM", "forced      shutdown of 'db'"])
+        .prints(&["shutdown web", "shutdown db", "shutdown dns"]);
+}
+
+fn a_signal_during_boot_rolls_back_and_exits_with_0(place: Place) {
+    for (signal, _, name) in STOPS {
+        let mut daemon =
+            place.start("", &["a", "b requires=a", "c requires=b boot=hang", "d requires=c run=wait"]);
+        daemon.wait_for("boot c");
+        daemon.signal(signal);
+        daemon
+            .end()
+            .exits(0)
+            .says(&["rolled back c, b, a in", &format!("rolled back by {name}"), "not booted  'd'", "exit 0"])
+            .prints(&["shutdown c", "shutdown b", "shutdown a", "drop d", "drop c", "drop b", "drop a"])
+            .without(&["boot d", "shutdown d", "start d", "validate", "error["]);
+    }
+}
+
+fn a_second_signal_during_the_rollback_forces(place: Place) {
+    let mut daemon = place.start("", &["a", "b requires=a shutdown=hang", "c requires=b boot=hang"]);
+    daemon.wait_for("boot c");
+    daemon.signal(Signal::Terminate);
+    daemon.wait_for("shutdown b");
+    let at = daemon.signal(Signal::Interrupt);
+    daemon
+        .end()
+        .exits(130)
+        .within(Duration::from_secs(1), at)
+        .says(&["rolled back by SIGTERM", "forced by SIGINT", "exit 130"])
+        .prints(&["shutdown c", "shutdown b", "shutdown a"]);
+}
+
+/// It counts as the first; the one after it forces.
+fn a_signal_during_a_rollback_with_another_cause_changes_nothing(place: Place) {
+    let providers = ["a", "b requires=a shutdown=hang shutdown-ms=500", "c requires=b boot=boot"];
+    let mut daemon = place.start("", &providers);
+    daemon.wait_for("shutdown b");
+    daemon.signal(Signal::Terminate);
+    daemon
+        .end()
+        .exits(75)
+        .says(&["'c' failed during boot: boom", "exit 75"])
+        .prints(&["shutdown b", "shutdown a"]);
+
+    let mut daemon = place.start("", &["a", "b requires=a shutdown=hang", "c requires=b boot=boot"]);
+    daemon.wait_for("shutdown b");
+    daemon.signal(Signal::Hangup);
+    daemon.signal(Signal::Terminate);
+    // Signals of different kinds that are pending together have no order: this line says that it was taken.
+    daemon.wait_for("event: SIGHUP refused");
+    let at = daemon.signal(Signal::Terminate);
+    daemon
+        .end()
+        .exits(143)
+        .within(Duration::from_secs(1), at)
+        .says(&["'c' failed during boot: boom", "forced by SIGTERM"]);
+}
+
+fn hup_and_usr1_are_refused_during_boot_and_kill_nobody(place: Place) {
+    let mut daemon = place.start("", &["a reload=ok", "b requires=a boot=hang"]);
+    daemon.wait_for("boot b");
+    daemon.signal(Signal::Hangup);
+    daemon.wait_for("event: SIGHUP refused in boot");
+    daemon.signal(Signal::User1);
+    daemon.wait_for("event: SIGUSR1 refused in boot");
+    daemon.signal(Signal::Terminate);
+    daemon.end().exits(0).prints(&["shutdown b", "shutdown a"]).without(&["reload a"]);
+}
+
+fn hup_and_usr1_are_refused_during_the_stop(place: Place) {
+    let mut daemon = place
+        .start("", &["a reload=ok shutdown=hang shutdown-ms=1000", "web requires=a run=wait stop-ms=100"]);
+    daemon.wait_for("event: ready");
+    daemon.signal(Signal::Terminate);
+    daemon.wait_for("shutdown a");
+    daemon.signal(Signal::Hangup);
+    daemon.wait_for("event: SIGHUP refused in stop");
+    daemon.signal(Signal::User1);
+    daemon.wait_for("event: SIGUSR1 refused in stop");
+    daemon.end().exits(0).without(&["reload a"]);
+}
+
+fn usr1_reopens_and_reloads_nothing(place: Place) {
+    let mut daemon = place.start("", &["log reload=ok run=reopen"]);
+    daemon.wait_for("event: ready");
+    daemon.signal(Signal::User1);
+    daemon.wait_for("reopened");
+    daemon.signal(Signal::User1);
+    daemon.wait_for("reopened");
+    daemon.signal(Signal::Terminate);
+    daemon.end().exits(0).says_nothing().without(&["reload log"]);
+}
