@@ -44,7 +44,7 @@ pub(crate) struct Cell {
     work: Mutex<Option<Work>>,
     /// Of a task or child: what its code is given to work with.
     context: Option<RunContext>,
-    span: Span,
+    label: Label,
     clock: Clock,
     born: Instant,
     begun: AtomicBool,
@@ -66,11 +66,11 @@ pub(crate) struct Seen {
 }
 
 impl Cell {
-    pub(crate) fn new(work: Work, context: Option<RunContext>, span: Span, clock: Clock) -> Arc<Self> {
+    pub(crate) fn new(work: Work, context: Option<RunContext>, label: Label, clock: Clock) -> Arc<Self> {
         Arc::new(Self {
             work: Mutex::new(Some(work)),
             context,
-            span,
+            label,
             clock,
             born: clock.now(),
             begun: AtomicBool::new(false),
@@ -83,7 +83,7 @@ impl Cell {
 
     /// The future to give to a runtime. The first one that is polled takes the work.
     pub(crate) fn isolated(self: &Arc<Self>) -> Isolated {
-        Isolated { cell: Arc::clone(self), work: None }
+        Isolated { cell: Arc::clone(self), work: None, span: None }
     }
 
     /// Takes back what no runtime has polled yet: to run it elsewhere, or not at all.
@@ -141,19 +141,21 @@ impl Cell {
 pub(crate) struct Isolated {
     cell: Arc<Cell>,
     work: Option<Work>,
+    /// Made at the first poll and dropped with the task, never by the supervisor: a subscriber may write a line.
+    span: Option<Span>,
 }
 
 impl Isolated {
     /// For a rescue thread, which has taken the work already.
     pub(crate) fn with(cell: &Arc<Cell>, work: Work) -> Self {
-        Self { cell: Arc::clone(cell), work: Some(work) }
+        Self { cell: Arc::clone(cell), work: Some(work), span: None }
     }
 
     /// Drops the user's future where its panics are caught, then reports the end.
     fn finish(&mut self, exit: Exit) {
         let Some(Work { future, done }) = self.work.take() else { return };
         let cell = &self.cell;
-        let dropped = cell.span.in_scope(|| {
+        let dropped = within(self.span.as_ref(), || {
             AMBIENT.sync_scope(Arc::clone(cell), || catch_unwind(AssertUnwindSafe(move || drop(future))))
         });
         let exit = match (dropped, exit) {
@@ -184,17 +186,19 @@ impl Future for Isolated {
         let cell = Arc::clone(&this.cell);
         // No work: it was rescued or taken back, and its end is somebody else's to report.
         let Some(work) = &mut this.work else { return Poll::Ready(()) };
+        // Registered before the flag is read: an abort after the read finds this waker.
+        cell.waker.register(cx.waker());
+        if cell.abort.load(Ordering::Acquire) {
+            // Aborted between the taking of the work and its first poll: nothing of the user's has run.
+            this.finish(if first { Exit::NeverBegan } else { Exit::Aborted });
+            return Poll::Ready(());
+        }
+        cell.enter_poll();
         if first {
             cell.begun.store(true, Ordering::Release);
         }
-        // Registered before the flag is read: an abort after the read finds this waker.
-        cell.waker.register(cx.waker());
-        cell.enter_poll();
-        if cell.abort.load(Ordering::Acquire) {
-            this.finish(Exit::Aborted);
-            return Poll::Ready(());
-        }
-        let polled = cell.span.in_scope(|| {
+        let span = this.span.get_or_insert_with(|| cell.label.span());
+        let polled = within(Some(span), || {
             AMBIENT.sync_scope(Arc::clone(&cell), || {
                 catch_unwind(AssertUnwindSafe(|| work.future.as_mut().poll(cx).map(Exit::of)))
             })
@@ -221,6 +225,38 @@ impl Future for Isolated {
 
 impl Drop for Isolated {
     fn drop(&mut self) {
+        // A hook whose runtime is gone is rescued: its work stays in the cell. A task or child goes with its runtime.
+        if self.work.is_none() && self.cell.context.is_some() {
+            self.work = self.cell.take();
+        }
         self.finish(Exit::RuntimeGone);
+    }
+}
+
+fn within<T>(span: Option<&Span>, f: impl FnOnce() -> T) -> T {
+    match span {
+        Some(span) => span.in_scope(f),
+        None => f(),
+    }
+}
+
+/// What a span is made of, in the task itself.
+pub(crate) enum Label {
+    None,
+    Hook { provider: &'static str, phase: &'static str },
+    Task { provider: &'static str, generation: u64 },
+    Child { provider: &'static str, child: Cow<'static, str>, generation: u64 },
+}
+
+impl Label {
+    fn span(&self) -> Span {
+        match self {
+            Self::None => Span::none(),
+            Self::Hook { provider, phase } => tracing::debug_span!("hook", provider, phase),
+            Self::Task { provider, generation } => tracing::debug_span!("provider", provider, generation),
+            Self::Child { provider, child, generation } => {
+                tracing::debug_span!("child", provider, %child, generation)
+            }
+        }
     }
 }

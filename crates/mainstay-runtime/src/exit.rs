@@ -87,7 +87,8 @@ impl Cause {
             | Error::Other(source)) = error;
             let mut chain = vec![source.to_string()];
             let mut next = source.source();
-            while let Some(error) = next {
+            // A chain that bites its own tail would have no end.
+            while let Some(error) = next.filter(|_| chain.len() < 64) {
                 let text = error.to_string();
                 // Many errors print their source themselves: a line that says nothing new is left out.
                 if !chain.last().is_some_and(|said| said.ends_with(&text)) {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mainstay_registry::{Phase, Provider, Registry};
 
+use crate::cell::Cell;
 use crate::engine::Engine;
 use crate::exit::panic_message;
 use crate::outcome::{Failure, Problem};
@@ -13,6 +14,8 @@ use crate::outcome::{Failure, Problem};
 pub(crate) struct Release<S> {
     /// In the plan's order.
     providers: Vec<(&'static str, Arc<dyn Provider<S>>)>,
+    /// A future of the user's that was perhaps never polled.
+    shutdown_on: Option<Arc<Cell>>,
     state: Option<Arc<S>>,
     registry: Option<Arc<Registry<S>>>,
     progress: Progress,
@@ -52,13 +55,13 @@ impl Progress {
 }
 
 impl<S: Clone + Send + Sync + 'static> Release<S> {
-    pub(crate) fn of(engine: &Arc<Engine<S>>) -> (Self, Progress) {
+    pub(crate) fn of(engine: &Arc<Engine<S>>, shutdown_on: Option<Arc<Cell>>) -> (Self, Progress) {
         let progress = Progress::default();
         let mut providers = Vec::new();
         for node in engine.nodes.get().into_iter().flatten() {
             for task in &node.tasks {
                 // The last generation knows the engine, and the engine it: this ends the circle.
-                task.set(None);
+                task.clear();
             }
             if let Some(provider) = node.take_provider() {
                 providers.push((node.name, provider));
@@ -66,6 +69,7 @@ impl<S: Clone + Send + Sync + 'static> Release<S> {
         }
         let release = Self {
             providers,
+            shutdown_on,
             state: engine.state.lock().unwrap_or_else(PoisonError::into_inner).take(),
             registry: engine.registry.lock().unwrap_or_else(PoisonError::into_inner).take(),
             progress: progress.clone(),
@@ -75,7 +79,8 @@ impl<S: Clone + Send + Sync + 'static> Release<S> {
 
     /// The engine's references first, then the state, then the registry if nobody else has it.
     pub(crate) fn run(self) {
-        let Self { mut providers, state, registry, progress } = self;
+        let Self { mut providers, shutdown_on, state, registry, progress } = self;
+        progress.dropping("shutdown_on", shutdown_on.and_then(|cell| cell.take()));
         while let Some((name, provider)) = providers.pop() {
             progress.dropping(name, provider);
         }

@@ -243,8 +243,7 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
         let cell = Cell::new(work, None, Label::Hook { provider: "", phase: name }, self.engine.clock);
         self.engine.handle.spawn(cell.isolated());
         let end = self.engine.clock.now() + limit;
-        let was_ending = self.engine.machine().is_ending();
-        let ended = self.job_end(&mut wait, &cell, end, was_ending).await;
+        let ended = self.job_end(&mut wait, &cell, end).await;
         if !matches!(ended, JobEnd::Ended(_)) && !cell.seen(end).begun && !rescue(&cell) {
             // What nobody has begun holds values of the user's: it is not for this thread to drop them.
             std::mem::forget(cell);
@@ -257,14 +256,12 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
         wait: &mut oneshot::Receiver<Exit>,
         cell: &Arc<Cell>,
         end: Instant,
-        was_ending: bool,
     ) -> JobEnd {
+        let before = self.engine.asked_to_end();
         loop {
-            let machine = self.engine.machine();
-            if machine.is_forced() || (machine.is_ending() && !was_ending) {
+            if self.engine.asked_to_end() != before {
                 return JobEnd::Stopped;
             }
-            drop(machine);
             let now = self.engine.clock.now();
             let look = if self.engine.rescues { (now + LOOK).min(end) } else { end };
             tokio::select! {

@@ -16,7 +16,7 @@ use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{Child, RunContext};
-use crate::cell::{Cell, Done, Work};
+use crate::cell::{Cell, Done, Label, Work};
 use crate::clock::Clock;
 use crate::event::TaskName;
 use crate::exit::Exit;
@@ -77,6 +77,11 @@ impl Generation {
         })
     }
 
+    /// Which start of its runnable this is.
+    pub(crate) fn number(&self) -> u64 {
+        self.id.generation
+    }
+
     pub(super) fn name(&self) -> TaskName {
         self.name
     }
@@ -126,7 +131,7 @@ impl Generation {
         let provider = this.name.provider;
         let future =
             Box::pin(async move { future.await.map_err(|error| error.in_phase(Phase::Run, provider)) });
-        let span = tracing::debug_span!("child", provider, child = %name, generation = this.name.generation);
+        let label = Label::Child { provider, child: name.clone(), generation: this.name.generation };
         let context = RunContext::new(Arc::clone(this));
         let mut members = this.members();
         if members.over {
@@ -137,7 +142,7 @@ impl Generation {
         members.next += 1;
         let number = members.next;
         let done = ChildDone { generation: Arc::clone(this), number, name, ended: Some(ended) };
-        let cell = Cell::new(Work { future, done: Box::new(done) }, Some(context), span, clock);
+        let cell = Cell::new(Work { future, done: Box::new(done) }, Some(context), label, clock);
         members.children.insert(number, Arc::clone(&cell));
         drop(members);
         handle.spawn(cell.isolated());
@@ -178,6 +183,10 @@ impl Generation {
     }
 
     fn child_ended(&self, number: u64, name: &str, exit: Exit) {
+        // Before it leaves, so that the generation is not over before its last failure was told.
+        if let (Some(host), Exit::Failed(_) | Exit::Panicked(_) | Exit::RuntimeGone) = (&self.host, &exit) {
+            Arc::clone(host).tell(Input::ChildFailed(self.id, name.to_owned(), exit));
+        }
         let mut members = self.members();
         let cell = members.children.remove(&number);
         let main = if members.children.is_empty() && !members.over { members.main.clone() } else { None };
@@ -185,9 +194,6 @@ impl Generation {
         drop(members);
         drop(cell);
         let Some(host) = &self.host else { return };
-        if matches!(exit, Exit::Failed(_) | Exit::Panicked(_) | Exit::RuntimeGone) {
-            Arc::clone(host).tell(Input::ChildFailed(self.id, name.to_owned(), exit));
-        }
         if let Some(main) = main {
             Arc::clone(host).tell(Input::TaskOver(self.id, main));
         }

@@ -133,6 +133,12 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
         self.with_machine(|machine, now| machine.on(input, now, &**self));
     }
 
+    /// Whether the end was asked for, and whether it was forced.
+    pub(crate) fn asked_to_end(&self) -> (bool, bool) {
+        let machine = self.machine();
+        (machine.is_ending(), machine.is_forced())
+    }
+
     /// Begins a phase.
     pub(crate) fn begin(self: &Arc<Self>, phase: impl FnOnce(&mut Machine, Instant)) {
         self.with_machine(phase);
