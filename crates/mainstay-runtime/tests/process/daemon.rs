@@ -131,6 +131,9 @@ fn tuned(mut runtime: Runtime<()>, words: &Words) -> Runtime<()> {
     if let Some(budget) = words.millis("rollback-budget") {
         runtime = runtime.rollback_budget(budget);
     }
+    if let Some(delay) = words.millis("lame-duck") {
+        runtime = runtime.lame_duck(delay);
+    }
     if let Some(patience) = words.millis("stuck") {
         runtime = runtime.exit_when_stuck(patience);
     }
@@ -198,6 +201,7 @@ fn print_event(event: &Event) {
         EventKind::SignalRefused { signal, phase } => format!("{signal} refused in {phase}"),
         EventKind::Reopening => "reopening".to_owned(),
         EventKind::StopRequested { cause } => format!("stopping: {cause}"),
+        EventKind::LameDuck { .. } => "lame duck".to_owned(),
         EventKind::RollingBack => "rolling back".to_owned(),
         EventKind::Finished { exit_code, .. } => format!("finished {exit_code}"),
         _ => return,

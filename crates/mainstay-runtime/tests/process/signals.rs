@@ -18,6 +18,13 @@ crate::tests! {
     hup_and_usr1_are_refused_during_boot_and_kill_nobody in MULTI CURRENT MULTI_BLOCKED CURRENT_BLOCKED;
     hup_and_usr1_are_refused_during_the_stop in MULTI CURRENT MULTI_BLOCKED_LATER;
     usr1_reopens_and_reloads_nothing in MULTI CURRENT;
+    a_signal_during_a_validation_that_blocks_rolls_back_and_exits_with_0
+        in MULTI CURRENT CURRENT_ON MULTI_BLOCKED CURRENT_BLOCKED;
+    a_second_signal_during_a_validation_that_blocks_forces in MULTI CURRENT MULTI_BLOCKED;
+    a_second_signal_while_planning_hangs_forces in MULTI CURRENT MULTI_ON;
+    a_signal_before_everything_is_ready_stops_in_good_order in MULTI CURRENT MULTI_START;
+    a_second_signal_ends_a_lame_duck in MULTI CURRENT MULTI_BLOCKED_LATER;
+    a_lame_duck_serves_on_for_its_time in MULTI CURRENT;
 }
 
 const STOPS: [(Signal, i32, &str); 3] =
@@ -182,4 +189,77 @@ fn usr1_reopens_and_reloads_nothing(place: Place) {
     daemon.wait_for("reopened");
     daemon.signal(Signal::Terminate);
     daemon.end().exits(0).says_nothing().without(&["reload log"]);
+}
+
+/// It blocks its thread, and is left behind after a grace; without it 5 s of its deadline would be waited for.
+fn a_signal_during_a_validation_that_blocks_rolls_back_and_exits_with_0(place: Place) {
+    for when in ["before", "after"] {
+        let db = format!("db validate-when={when} validate=block");
+        let mut daemon = place.start("", &[&db, "web requires=db validate-when=after run=wait"]);
+        daemon.wait_for("validate db");
+        let at = daemon.signal(Signal::Terminate);
+        let ended =
+            daemon.end().exits(0).within(Duration::from_secs(3), at).without(&["start web", "validate web"]);
+        let ended = ended.says(&["forced      validate of 'db'", "blocks a thread since", "exit 0"]);
+        if when == "after" {
+            ended.prints(&["shutdown web", "shutdown db"]);
+        } else {
+            ended.without(&["boot db", "shutdown"]);
+        }
+    }
+}
+
+fn a_second_signal_during_a_validation_that_blocks_forces(place: Place) {
+    let mut daemon = place.start("", &["db validate=block"]);
+    daemon.wait_for("validate db");
+    daemon.signal(Signal::Terminate);
+    daemon.wait_for("event: stopping");
+    let at = daemon.signal(Signal::Terminate);
+    daemon.end().exits(143).within(Duration::from_secs(1), at).prints(&["boot db", "shutdown db"]);
+}
+
+fn a_second_signal_while_planning_hangs_forces(place: Place) {
+    let mut daemon = place.start("", &["db", "api dependencies=block"]);
+    daemon.wait_for("plan api");
+    let at = daemon.signal(Signal::Terminate);
+    daemon.signal(Signal::Terminate);
+    let ended = daemon.end().within(Duration::from_secs(3), at).without(&["boot db"]);
+    assert!(matches!(ended.code, Some(0 | 143)), "{ended:?}");
+}
+
+fn a_signal_before_everything_is_ready_stops_in_good_order(place: Place) {
+    let providers = ["db", "web requires=db run=wait ready=signalled", "api requires=web run=wait"];
+    let mut daemon = place.start("", &providers);
+    daemon.wait_for("run web");
+    daemon.signal(Signal::Terminate);
+    daemon
+        .end()
+        .exits(0)
+        .says_nothing()
+        .prints(&["end web", "shutdown web", "shutdown db"])
+        .prints(&["shutdown api", "shutdown web"])
+        .without(&["start api", "event: ready"]);
+}
+
+/// Nineteen seconds of serving on are not waited for.
+fn a_second_signal_ends_a_lame_duck(place: Place) {
+    let mut daemon = place.start("lame-duck=19000", &["db", "web requires=db run=wait"]);
+    daemon.wait_for("event: ready");
+    daemon.signal(Signal::Terminate);
+    daemon.wait_for("event: lame duck");
+    let at = daemon.signal(Signal::Terminate);
+    daemon
+        .end()
+        .exits(143)
+        .within(Duration::from_secs(1), at)
+        .prints(&["shutdown web"])
+        .prints(&["shutdown db"]);
+}
+
+fn a_lame_duck_serves_on_for_its_time(place: Place) {
+    let mut daemon = place.start("lame-duck=100", &["db", "web requires=db run=wait"]);
+    daemon.wait_for("event: ready");
+    daemon.signal(Signal::Terminate);
+    daemon.wait_for("event: lame duck");
+    daemon.end().exits(0).says_nothing().prints(&["end web", "shutdown web", "shutdown db"]);
 }
