@@ -156,7 +156,6 @@ impl Generation {
 
     /// Aborts the children; the main future's cell is the engine's to abort.
     pub(crate) fn abort_children(&self) {
-        self.token.cancel();
         let children: Vec<Arc<Cell>> = self.members().children.values().cloned().collect();
         // Never taken out of its cell: its future is the user's, and is dropped in its own task alone.
         for child in children {

@@ -134,7 +134,7 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
 
     pub(super) fn ask_task(&self, id: TaskId) {
         if let Some(running) = self.task_slot(id).and_then(|slot| slot.tell(id.generation, Told::Asked)) {
-            running.generation.ask();
+            self.calls.call(move || running.generation.ask());
         }
     }
 

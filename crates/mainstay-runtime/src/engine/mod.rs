@@ -1,5 +1,6 @@
 //! The engine: carries out what the machine decides, from whichever thread fed it.
 
+mod calls;
 mod hooks;
 mod nodes;
 mod rescue;
@@ -18,6 +19,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use self::calls::Calls;
 use crate::cell::Seen;
 use crate::clock::Clock;
 use crate::context::Host;
@@ -53,6 +55,7 @@ pub(crate) struct Engine<S> {
     reopen: watch::Sender<u64>,
     pub(crate) ready: Mutex<Option<oneshot::Sender<()>>>,
     pub(crate) stop_token: Option<CancellationToken>,
+    pub(super) calls: Calls,
     /// Hooks that no worker polls may be run on threads of their own.
     pub(crate) rescues: bool,
     /// When a hook had to be, last.
@@ -89,6 +92,7 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
             reopen: watch::Sender::new(0),
             ready: Mutex::new(parts.ready),
             stop_token: parts.stop_token,
+            calls: Calls::new(parts.rescues),
             rescues: parts.rescues,
             rescued: Mutex::new(None),
         })
@@ -106,7 +110,7 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
     pub(crate) fn with_machine<R>(self: &Arc<Self>, f: impl FnOnce(&mut Machine, Instant) -> R) -> R {
         let (result, actions) = {
             let mut machine = self.machine();
-            let now = self.clock.now();
+            let now = self.now();
             let result = f(&mut machine, now);
             let actions = machine.actions().into_iter();
             let actions: Vec<Action> = actions.filter_map(|action| self.queued(now, action)).collect();
@@ -115,6 +119,12 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
         self.sink.deliver();
         self.act(actions);
         result
+    }
+
+    /// The time of the run, also on a thread that knows nothing of its runtime and so of its paused clock.
+    fn now(&self) -> Instant {
+        let _inside = (self.clock == Clock::Ambient && Handle::try_current().is_err()).then(|| self.handle.enter());
+        self.clock.now()
     }
 
     /// Puts an event in the queue; every other action is given back.
@@ -152,7 +162,10 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
                 Action::StartTask(id) => self.start_task(id),
                 Action::AskTask(id) => self.ask_task(id),
                 Action::AbortTask(id) => self.abort_task(id),
-                Action::Reopen => self.reopen.send_modify(|count| *count += 1),
+                Action::Reopen => {
+                    let reopen = self.reopen.clone();
+                    self.calls.call(move || reopen.send_modify(|count| *count += 1));
+                }
                 Action::Ready => {
                     let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner).take();
                     if let Some(ready) = ready {
@@ -160,8 +173,8 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
                     }
                 }
                 Action::StopBegan => {
-                    if let Some(token) = &self.stop_token {
-                        token.cancel();
+                    if let Some(token) = self.stop_token.clone() {
+                        self.calls.call(move || token.cancel());
                     }
                 }
                 // In the queue since the lock was left.

@@ -93,10 +93,14 @@ impl Sink {
     pub(crate) fn deliver(&self) {
         let Inner::Direct { queue, readers } = &*self.0 else { return };
         let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-        // Who finds the readers busy leaves the event to the one who has them.
-        let Ok(mut readers) = readers.try_lock() else { return };
-        while let Some(event) = next() {
-            deliver(&mut readers, &event);
+        // Who finds the readers busy leaves the event to the one who has them, and who therefore looks again after
+        // he has given them back.
+        let waits = || !queue.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
+        while waits() {
+            let Ok(mut readers) = readers.try_lock() else { return };
+            while let Some(event) = next() {
+                deliver(&mut readers, &event);
+            }
         }
     }
 
