@@ -94,8 +94,7 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
             };
             let now = self.engine.clock.now();
             if hooks && look <= now {
-                self.engine.rescue_the_starved();
-                look = now + self.engine.patience(now);
+                look = self.engine.rescue_the_starved();
             }
             let wake = crate::machine::earliest(wake, hooks.then_some(look));
             tokio::select! {

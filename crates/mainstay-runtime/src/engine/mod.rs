@@ -20,6 +20,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::calls::Calls;
+use self::rescue::rescue_and;
 use crate::cell::Seen;
 use crate::clock::Clock;
 use crate::context::Host;
@@ -123,7 +124,8 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
 
     /// The time of the run, also on a thread that knows nothing of its runtime and so of its paused clock.
     fn now(&self) -> Instant {
-        let _inside = (self.clock == Clock::Ambient && Handle::try_current().is_err()).then(|| self.handle.enter());
+        let _inside =
+            (self.clock == Clock::Ambient && Handle::try_current().is_err()).then(|| self.handle.enter());
         self.clock.now()
     }
 
@@ -221,29 +223,39 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
         }
     }
 
+    /// Takes hooks that nobody has polled for a while out of their tasks and runs them elsewhere. Says when to look
+    /// again.
+    pub(crate) fn rescue_the_starved(self: &Arc<Self>) -> Instant {
+        let now = self.clock.now();
+        let patience = self.patience(now);
+        let mut next = now + patience;
+        if !self.rescues {
+            return next;
+        }
+        let hooks = self.machine().running_hooks();
+        for id in hooks {
+            let Some(cell) = self.slot(id).unpolled(now) else { continue };
+            let due = cell.born() + patience;
+            if due > now {
+                next = next.min(due);
+            } else {
+                let provider = self.node(id.node).map_or("validate", |node| node.name);
+                let said = EventKind::Rescued { provider, phase: id.kind.phase() };
+                let (sink, clock) = (self.sink.clone(), self.clock);
+                if rescue_and(&cell, move || sink.emit(clock.now(), said)) {
+                    *self.rescued.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+                }
+            }
+        }
+        next
+    }
+
     /// How long a hook may wait for a worker. Once one has waited in vain, the workers are known to be blocked, and
     /// those behind it in a chain shall not lose their part of the budget to waiting.
-    pub(crate) fn patience(&self, now: Instant) -> Duration {
+    fn patience(&self, now: Instant) -> Duration {
         let rescued = *self.rescued.lock().unwrap_or_else(PoisonError::into_inner);
         let lately = rescued.is_some_and(|at| now.saturating_duration_since(at) < BLOCKED);
         if lately { STARVED_AGAIN } else { STARVED }
-    }
-
-    /// Takes hooks that nobody has polled for a while out of their tasks and runs them elsewhere.
-    pub(crate) fn rescue_the_starved(self: &Arc<Self>) {
-        if !self.rescues {
-            return;
-        }
-        let hooks = self.machine().running_hooks();
-        let now = self.clock.now();
-        for id in hooks {
-            let starved = self.slot(id).starved(now, self.patience(now));
-            if starved.is_some_and(|cell| rescue(&cell)) {
-                *self.rescued.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
-                let provider = self.node(id.node).map_or("validate", |node| node.name);
-                self.sink.emit(now, EventKind::Rescued { provider, phase: id.kind.phase() });
-            }
-        }
     }
 
     fn say_late(self: &Arc<Self>) {

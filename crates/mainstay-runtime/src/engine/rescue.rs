@@ -12,6 +12,11 @@ static ALIVE: AtomicUsize = AtomicUsize::new(0);
 
 /// Takes the work out of its task and runs it. False: somebody has begun with it, or no thread could be had.
 pub(crate) fn rescue(cell: &Arc<Cell>) -> bool {
+    rescue_and(cell, || {})
+}
+
+/// The same. `began` is called on that thread before the first poll: what it says comes before the hook's end.
+pub(super) fn rescue_and(cell: &Arc<Cell>, began: impl FnOnce() + Send + 'static) -> bool {
     if ALIVE.fetch_add(1, Ordering::Relaxed) >= MOST {
         ALIVE.fetch_sub(1, Ordering::Relaxed);
         return false;
@@ -28,6 +33,7 @@ pub(crate) fn rescue(cell: &Arc<Cell>) -> bool {
         let Some(work) = rescued.take() else { return };
         match tokio::runtime::Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => {
+                began();
                 runtime.block_on(Isolated::with(&rescued, work));
                 // What the hook has left on it is not waited for.
                 runtime.shutdown_background();

@@ -1,7 +1,7 @@
 //! A slot: the running hook or task of one kind, found by its serial.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::cell::{Cell, Seen, Work};
 use crate::exit::Exit;
@@ -81,11 +81,6 @@ impl Slot {
             Held::Running(_, cell) if !cell.seen(now).begun => Some(Arc::clone(cell)),
             _ => None,
         }
-    }
-
-    /// The cell, if nobody has polled it for so long.
-    pub(crate) fn starved(&self, now: Instant, patience: Duration) -> Option<Arc<Cell>> {
-        self.unpolled(now).filter(|cell| now.saturating_duration_since(cell.born()) >= patience)
     }
 }
 

@@ -72,10 +72,10 @@ fn a_reload_that_hangs_is_refused_at_its_deadline(place: Place) {
 
 fn a_reload_that_blocks_its_thread_is_named(place: Place) {
     let mut daemon =
-        place.start("", &["db reload=block reload-ms=100", "kv reload=ok", "web run=wait stop-ms=100"]);
+        place.start("", &["db reload=block reload-ms=300", "kv reload=ok", "web run=wait stop-ms=100"]);
     daemon.wait_for("event: ready");
     daemon.signal(Signal::Hangup);
-    daemon.wait_for("'db' did not end its reload within 100 ms");
+    daemon.wait_for("'db' did not end its reload within 300 ms");
     daemon.wait_for("blocks a thread since");
     daemon.wait_for("event: kv reloaded");
     daemon.signal(Signal::Terminate);
