@@ -9,7 +9,7 @@ const PROMISES: usize = 48;
 /// What stands in a cell whose test is not written yet.
 const OPEN: &str = "?";
 /// Whether such a cell is still allowed.
-const MAY_BE_OPEN: bool = true;
+const MAY_BE_OPEN: bool = false;
 
 /// Each numbered promise is there once, and is proved by a test or says why it does not apply.
 pub(super) fn behaviours(tree: &Tree) -> Vec<String> {
