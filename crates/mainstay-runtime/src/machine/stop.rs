@@ -460,6 +460,10 @@ impl Machine {
     pub(crate) fn name_the_cut(&mut self, now: Instant, look: &dyn Look) {
         for node in (0..self.stop.nodes.len()).rev() {
             if !matches!(self.stop.nodes[node].step, Step::Gone | Step::Out) {
+                // Where the process lives on, nothing of it may.
+                let hook = self.stop.nodes[node].hook.map(|hook| Action::AbortHook(hook.id));
+                let tasks = self.tasks.live_of(node).into_iter().map(|(id, _)| Action::AbortTask(id));
+                self.out.extend(hook.into_iter().chain(tasks));
                 self.name_stuck(node, CutBy::Signal, now, look);
             }
         }

@@ -39,6 +39,8 @@ enum Act {
     PanicDrop,
     /// Deaf to the abort.
     Block(u64),
+    /// Deaf to the abort, and fails in the end.
+    BlockFail(u64),
     /// Never polled.
     Starved,
 }
@@ -64,6 +66,8 @@ enum Life {
     ByHook(u64),
     /// Its main future ends, a child stays: until it is asked again, aborted, or for ever.
     Winds(u64, Option<u64>),
+    /// The same, of a main future that failed.
+    WindsFailed(u64, Option<u64>),
     /// A child fails, the main future goes on.
     ChildFails(u64),
 }
@@ -120,6 +124,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => prop_oneof![Just(None), (0u64..200).prop_map(Some)].prop_map(Act::Hang),
         1 => Just(Act::PanicDrop),
         1 => (0u64..400).prop_map(Act::Block),
+        1 => (0u64..400).prop_map(Act::BlockFail),
         1 => Just(Act::Starved),
     ]
 }
@@ -139,6 +144,8 @@ fn life() -> impl Strategy<Value = Life> {
         1 => (0u64..40).prop_map(Life::ByHook),
         1 => ((0u64..100), prop_oneof![Just(None), (0u64..200).prop_map(Some)])
             .prop_map(|(main, child)| Life::Winds(main, child)),
+        1 => ((0u64..100), prop_oneof![Just(None), (0u64..200).prop_map(Some)])
+            .prop_map(|(main, child)| Life::WindsFailed(main, child)),
         1 => (0u64..300).prop_map(Life::ChildFails),
     ]
 }
@@ -315,7 +322,7 @@ enum Event {
     Walk(HookId, Option<(usize, Exit)>),
     Began(TaskId),
     Ready(TaskId),
-    Main(TaskId, Exit),
+    Main(TaskId),
     Over(TaskId, Exit),
     Child(TaskId),
     Call(Call),
@@ -364,12 +371,16 @@ struct World {
     hooks: BTreeMap<u64, (HookId, Act, bool)>,
     tasks: HashMap<TaskId, bool>,
     ready: BTreeSet<(usize, usize)>,
+    /// How main futures ended that have left children.
+    mains: HashMap<TaskId, Exit>,
     attempted: BTreeSet<usize>,
     booted: BTreeSet<usize>,
     shutdowns: HashMap<usize, u32>,
-    ending: bool,
+    ending: Option<Instant>,
+    asked: HashMap<usize, Instant>,
+    since: HashMap<u64, Instant>,
     stop_at: Option<Instant>,
-    boot_at: Option<Instant>,
+    phase_at: Instant,
     named: BTreeSet<(&'static str, u8)>,
     /// Texts of errors and panics that were reported to the machine, by whom and in which phase.
     told: Vec<(String, &'static str, Phase)>,
@@ -401,12 +412,15 @@ impl World {
             hooks: BTreeMap::new(),
             tasks: HashMap::new(),
             ready: BTreeSet::new(),
+            mains: HashMap::new(),
             attempted: BTreeSet::new(),
             booted: BTreeSet::new(),
             shutdowns: HashMap::new(),
-            ending: false,
+            ending: None,
+            asked: HashMap::new(),
+            since: HashMap::new(),
             stop_at: None,
-            boot_at: None,
+            phase_at: zero,
             named: BTreeSet::new(),
             told: Vec::new(),
             trace: Vec::new(),
@@ -466,7 +480,7 @@ impl World {
                 Action::AskTask(id) => self.ask(id),
                 Action::AbortTask(id) => self.abort_task(id),
                 Action::Wake => self.woken = true,
-                Action::StopBegan => self.ending = true,
+                Action::StopBegan => self.ending = Some(self.now),
                 Action::Emit(kind) => self.seen(&kind),
                 Action::Reopen | Action::Ready | Action::Late => {}
             }
@@ -482,6 +496,11 @@ impl World {
                     _ => 2,
                 };
                 self.named.insert((cut.provider, what));
+            }
+            // What was cancelled is over at the end of its grace: it does not miss its own deadline as well.
+            EventKind::Failed(failure) if failure.phase() == Phase::Boot => {
+                let late = matches!(failure.problem(), Problem::Deadline(_));
+                assert!(!late || self.ending.is_none_or(|at| at == self.now), "late after the cancel");
             }
             EventKind::Failed(failure) if failure.phase() == Phase::Shutdown => {
                 self.named.insert((failure.provider(), 1));
@@ -499,7 +518,7 @@ impl World {
             HookKind::Boot => self.check_boot(id.node),
             HookKind::Shutdown => self.check_shutdown(id.node),
             HookKind::Reload => {
-                assert!(!self.ending, "nothing is reloaded while it ends");
+                assert!(self.ending.is_none(), "nothing is reloaded while it ends");
                 self.plans[id.node].reload.expect("it is reloadable")
             }
             HookKind::ReloadState => self.scenario.reload_state.expect("the state reloads"),
@@ -510,10 +529,11 @@ impl World {
             }
         };
         self.hooks.insert(id.serial, (id, act, false));
+        self.since.insert(id.serial, self.now);
         let phase = id.kind.phase();
         match act {
             Act::Ok(time) | Act::Block(time) => self.after(time, Event::Hook(id, Exit::Ok)),
-            Act::Fail(time) => {
+            Act::Fail(time) | Act::BlockFail(time) => {
                 let exit = Exit::Failed(Cause::of(Error::msg("later").in_phase(phase, "")));
                 self.after(time, Event::Hook(id, exit));
             }
@@ -543,13 +563,15 @@ impl World {
     /// A dependent is never booted before its dependencies are, nor a level before the one below; nobody is while it
     /// ends. Shown to fail: without `waits_for`, without `open_level`, without the check in `begin_boot`.
     fn check_boot(&mut self, node: usize) -> Act {
-        assert!(!self.ending, "nothing is booted once the end was asked for");
+        assert!(self.ending.is_none(), "nothing is booted once the end was asked for");
         for (index, other) in self.spec.nodes.iter().enumerate() {
             let first = self.spec.nodes[node].deps.contains(&index);
             if first || other.boot_level < self.spec.nodes[node].boot_level {
                 assert!(self.booted.contains(&index), "{node} is booted before {index}");
             }
         }
+        let beside = self.hooks.values().filter(|(id, _, over)| id.kind == HookKind::Boot && !over).count();
+        assert!(beside < self.scenario.concurrency, "{beside} boot already");
         self.plans[node].boot
     }
 
@@ -576,7 +598,28 @@ impl World {
                 }
             }
         }
+        if let (false, Some(at)) = (self.machine.is_forced(), self.asked.get(&node)) {
+            let until = (*at).max(self.share(node, 0));
+            assert!(self.now <= until, "the tasks of {node} are waited for too long");
+        }
         self.plans[node].shutdown
+    }
+
+    /// T − R·(k − less)/n of a stop, counted anew. What waits longer takes it from the hooks below. Shown to fail:
+    /// with `limit` without its reserve.
+    fn share(&self, node: usize, less: u32) -> Instant {
+        let [_, budget, reserve, ..] = self.scenario.budgets;
+        let (mut depth, mut levels) = (vec![0u32; self.plans.len()], BTreeMap::<u8, u32>::new());
+        for (index, spec) in self.spec.nodes.iter().enumerate() {
+            let same = spec.deps.iter().filter(|&&dep| self.spec.nodes[dep].boot_level == spec.boot_level);
+            depth[index] = same.map(|&dep| depth[dep]).max().unwrap_or(0) + 1;
+            let length = levels.entry(spec.boot_level).or_default();
+            *length = depth[index].max(*length);
+        }
+        let all: u32 = levels.values().sum();
+        let below: u32 = levels.range(..self.spec.nodes[node].boot_level).map(|(_, length)| length).sum();
+        let reserved = ms(reserve.min(budget)).mul_f64(f64::from(below + depth[node] - less) / f64::from(all));
+        self.stop_at.unwrap_or(self.now) + ms(budget) - reserved + Duration::from_micros(1)
     }
 
     fn abort(&mut self, id: HookId) {
@@ -585,13 +628,18 @@ impl World {
         if over {
             return;
         }
+        if id.kind == HookKind::Shutdown && self.tasks.keys().any(|_| true) && !self.machine.is_forced() {
+            let since = self.since.get(&id.serial).copied().unwrap_or(self.now);
+            let until = (since + LAST_CHANCE).max(self.share(id.node, 1));
+            assert!(self.now <= until, "the hook of {} is waited for too long", id.node);
+        }
         match act {
             Act::Ok(_) | Act::Fail(_) | Act::Invalid(_) | Act::Panic(_) => {
                 self.after(0, Event::Hook(id, Exit::Aborted));
             }
             Act::Hang(Some(time)) => self.after(time, Event::Hook(id, Exit::Aborted)),
             Act::PanicDrop => self.after(0, Event::Hook(id, Exit::Panicked(String::new()))),
-            Act::Hang(None) | Act::Block(_) => {}
+            Act::Hang(None) | Act::Block(_) | Act::BlockFail(_) => {}
             // The engine takes it back at once.
             Act::Starved => self.hook_over(id, Exit::NeverBegan),
         }
@@ -634,6 +682,7 @@ impl World {
         self.note(format!("-> walk {last:?}"));
         let next = self.machine.walk(id, last, self.now);
         self.act();
+        assert!(next.is_none() || !self.machine.is_forced(), "nobody is asked after a second signal");
         let Some(node) = next else {
             if let Some(entry) = self.hooks.get_mut(&id.serial) {
                 entry.2 = true;
@@ -645,7 +694,9 @@ impl World {
             Act::Ok(time) | Act::Block(time) => {
                 self.after(time / 10, Event::Walk(id, Some((node, Exit::Ok))))
             }
-            Act::Fail(_) | Act::Invalid(_) => self.after(0, Event::Walk(id, Some((node, invalid())))),
+            Act::Fail(_) | Act::BlockFail(_) | Act::Invalid(_) => {
+                self.after(0, Event::Walk(id, Some((node, invalid()))));
+            }
             Act::Panic(_) => self.after(0, Event::Walk(id, Some((node, Exit::Panicked(String::new()))))),
             // It blocks its thread, for a while or for ever.
             Act::Hang(Some(time)) => self.after(time, Event::Walk(id, Some((node, invalid())))),
@@ -656,7 +707,7 @@ impl World {
     /// A task starts when what its provider requires is ready, the level below is, and nobody has asked for the end.
     /// Shown to fail: without `waits_for` in `up`, without `free_start_level`, without the check in `start_free`.
     fn start(&mut self, id: TaskId) {
-        assert!(!self.ending, "nothing is started once the end was asked for");
+        assert!(self.ending.is_none(), "nothing is started once the end was asked for");
         assert!(self.tasks.insert(id, false).is_none(), "a generation is started once");
         assert_eq!(id.generation, 1);
         for (index, other) in self.spec.nodes.iter().enumerate() {
@@ -689,7 +740,7 @@ impl World {
                 self.after(time, Event::Over(id, exit));
             }
             Life::Panics(time) => self.after(time, Event::Over(id, Exit::Panicked(String::new()))),
-            Life::Winds(time, _) => self.after(time, Event::Main(id, Exit::Ok)),
+            Life::Winds(time, _) | Life::WindsFailed(time, _) => self.after(time, Event::Main(id)),
             Life::ChildFails(time) => self.after(time, Event::Child(id)),
             _ => {}
         }
@@ -697,6 +748,7 @@ impl World {
 
     fn ask(&mut self, id: TaskId) {
         let Some(&over) = self.tasks.get(&id) else { panic!("{id:?} is unknown") };
+        self.asked.entry(id.node).or_insert(self.now);
         if over {
             return;
         }
@@ -719,9 +771,11 @@ impl World {
             return;
         }
         match self.plans[id.node].tasks[id.task].life {
-            Life::Undead | Life::Blocks | Life::Winds(_, None) => {}
+            Life::Undead | Life::Blocks | Life::Winds(_, None) | Life::WindsFailed(_, None) => {}
             Life::PanicDrop => self.after(0, Event::Over(id, Exit::Panicked(String::new()))),
-            Life::Winds(_, Some(time)) => self.after(time, Event::Over(id, Exit::Ok)),
+            Life::Winds(_, Some(time)) | Life::WindsFailed(_, Some(time)) => {
+                self.after(time, Event::Over(id, Exit::Ok));
+            }
             _ => self.after(0, Event::Over(id, Exit::Aborted)),
         }
     }
@@ -732,6 +786,8 @@ impl World {
             return;
         }
         let exit = match exit {
+            // It is the end of the main future that is told again when the last child has gone.
+            _ if self.mains.contains_key(&id) => self.mains[&id].clone(),
             Exit::Failed(cause) if cause.kind() != CauseKind::Recoverable => {
                 self.fail(Error::msg, id.node, Phase::Run)
             }
@@ -759,8 +815,13 @@ impl World {
                 self.ready.insert((id.node, id.task));
                 self.on(Input::TaskReady(id));
             }
-            Event::Main(id, exit) if live(self, &id) => {
-                self.ready.insert((id.node, id.task));
+            Event::Main(id) if live(self, &id) => {
+                let failed = matches!(self.plans[id.node].tasks[id.task].life, Life::WindsFailed(..));
+                let exit = if failed { self.fail(Error::msg, id.node, Phase::Run) } else { Exit::Ok };
+                if !failed {
+                    self.ready.insert((id.node, id.task));
+                }
+                self.mains.insert(id, exit.clone());
                 self.on(Input::MainEnded(id, exit));
             }
             Event::Child(id) if live(self, &id) => {
@@ -779,23 +840,31 @@ impl World {
         }
     }
 
+    fn over(&self) -> bool {
+        match self.turn {
+            Turn::Plan => true,
+            Turn::Preflight | Turn::Validate => self.machine.walk_over(),
+            Turn::Boot => self.machine.boot_over(),
+            Turn::Run => self.machine.run_over(),
+            Turn::Stop => self.machine.stop_over() && !self.machine.is_forced(),
+        }
+    }
+
     /// `Supervisor::lifecycle`: goes on to the next phase when this one is over. True at the end.
     fn supervise(&mut self) -> bool {
         self.woken = false;
         loop {
-            let over = match self.turn {
-                Turn::Plan => true,
-                Turn::Preflight | Turn::Validate => self.machine.walk_over(),
-                Turn::Boot => self.machine.boot_over(),
-                Turn::Run => self.machine.run_over(),
-                Turn::Stop => self.machine.stop_over() && !self.machine.is_forced(),
-            };
+            let over = self.over();
             if self.machine.is_forced() {
                 self.turn = Turn::Stop;
                 let Stage::Forced { until } = self.machine.stage() else {
                     panic!("forced, and not at its end")
                 };
                 self.asleep = Some(until);
+                if until <= self.now {
+                    self.machine.name_the_cut(self.now, &self.eyes);
+                    self.act();
+                }
                 return until <= self.now;
             }
             if !over {
@@ -805,9 +874,7 @@ impl World {
             if self.turn == Turn::Stop {
                 return true;
             }
-            if self.turn == Turn::Boot {
-                self.check_boot_time();
-            }
+            self.check_phase_time();
             if self.scenario.gap == Some(self.turn as u8) {
                 self.scenario.gap = None;
                 self.on(Input::Stop(StopCause::Dropped));
@@ -820,12 +887,11 @@ impl World {
                 Turn::Validate => Turn::Run,
                 Turn::Run | Turn::Stop => Turn::Stop,
             };
+            self.phase_at = now;
+            let stage = self.machine.stage();
             match self.turn {
                 Turn::Preflight => self.machine.begin_preflight(now),
-                Turn::Boot => {
-                    self.boot_at = Some(now);
-                    self.machine.begin_boot(now);
-                }
+                Turn::Boot => self.machine.begin_boot(now),
                 Turn::Validate => self.machine.begin_validate(now),
                 Turn::Run => self.machine.begin_run(now),
                 Turn::Plan | Turn::Stop => {
@@ -833,15 +899,46 @@ impl World {
                     self.machine.begin_stop(now);
                 }
             }
+            if self.turn != Turn::Stop && self.ending.is_some() {
+                // Shown to fail: without the check in each `begin_…`.
+                assert_eq!(self.machine.stage(), stage, "nothing is begun once the end was asked for");
+            }
             self.act();
         }
     }
 
-    /// Boot ends by its budget and a grace. Shown to fail: without the budget in `boot_tick`; without `boot_leave`.
-    fn check_boot_time(&self) {
-        let took = self.boot_at.map(|at| self.now.saturating_duration_since(at)).unwrap_or_default();
+    /// Boot ends by its budget and a grace, a walk by the deadlines of those who are asked. Shown to fail: without the
+    /// budget in `boot_tick`; without `boot_leave`; without `walk_wake`.
+    fn check_phase_time(&self) {
+        let took = self.now.saturating_duration_since(self.phase_at);
         let [budget, ..] = self.scenario.budgets;
-        assert!(took <= ms(budget) + GRACE, "the boot took {took:?}");
+        let limit = match self.turn {
+            Turn::Boot => ms(budget) + GRACE,
+            Turn::Preflight | Turn::Validate => ms(20 * self.plans.len() as u64) + GRACE,
+            Turn::Plan | Turn::Run | Turn::Stop => return,
+        };
+        assert!(took <= limit, "{:?} took {took:?}", self.turn);
+    }
+
+    /// Whoever sleeps is woken for the end of a phase and for an earlier deadline, and a provider is gone as soon as
+    /// all of it has ended. Shown to fail: without the `Wake` in `boot_settle` or `stop_settle`; without `watch`;
+    /// without the case of `Aborting` in `shutdown_ended`.
+    fn check_sleep(&mut self) {
+        if self.machine.stage() == Stage::Stop {
+            for (_, (id, _, over)) in &self.hooks {
+                let live = self.tasks.iter().any(|(task, over)| task.node == id.node && !over);
+                if id.kind == HookKind::Shutdown && *over && !live {
+                    assert!(self.machine.stop.is_gone(id.node), "{} has ended, and is not gone", id.node);
+                }
+            }
+        }
+        if self.woken || self.machine.is_forced() {
+            return;
+        }
+        assert!(!self.over(), "nobody is told that {:?} is over", self.turn);
+        let (late, wake) = (self.machine.late_at(), self.machine.sleep_until());
+        let slept = wake.is_none_or(|wake| self.asleep.is_some_and(|at| at <= wake) || Some(wake) == late);
+        assert!(slept, "a deadline is slept through");
     }
 
     /// Runs it to its end. Every wait ends: shown to fail without `boot_wake`, `stop_wake` or `walk_wake` in
@@ -873,6 +970,7 @@ impl World {
                 let Some(Reverse((_, key))) = self.queue.pop() else { unreachable!() };
                 if let Some(event) = self.events.remove(&key) {
                     self.happens(event);
+                    self.check_sleep();
                 }
             } else {
                 self.on(Input::Tick);
@@ -937,13 +1035,14 @@ impl World {
         }
         let mut seen = BTreeSet::new();
         for failure in outcome.failures() {
-            if matches!(failure.problem(), Problem::Deadline(_) | Problem::Budget(_)) {
+            // A destructor that panics afterwards is one of its own.
+            if !matches!(failure.problem(), Problem::Panic(_)) {
                 let both = failure.phase() == Phase::Validate;
                 let again = !seen.insert((failure.provider(), failure.phase().as_str()));
                 let tasks = failure.phase() == Phase::Run;
                 assert!(
                     !again || both || tasks,
-                    "{} is late twice in {}",
+                    "{} failed twice in {}",
                     failure.provider(),
                     failure.phase()
                 );
@@ -960,11 +1059,6 @@ impl World {
             assert_eq!(code, 128 + signal.number());
         } else if budget {
             assert_eq!(code, 124);
-        } else if code == 124 {
-            // A task that was not waited for as long as it may: its share of the budget was used up.
-            assert!(self.spec.nodes.iter().any(|node| !node.tasks.is_empty()));
-            let latest = outcome.stop_took() + ms(self.scenario.budgets[2]) + LAST_CHANCE;
-            assert!(latest >= outcome.stop_budget(), "124 after {:?}", outcome.stop_took());
         } else if *outcome.cause() == StopCause::Failed {
             let expected =
                 outcome.failures().first().map(|failure| match (failure.problem(), failure.phase()) {
