@@ -19,12 +19,11 @@
 //! nobody waits for reads one word more and is done.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-
-use tokio::sync::Notify;
 
 use super::WaitEmpty;
+use crate::bell::Bell;
+use crate::sync::Arc;
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// How far apart two numbers of waits may be and still compare.
 const FURTHEST: u32 = i32::MAX as u32;
@@ -64,7 +63,7 @@ pub struct Guard {
 pub(super) struct Shared {
     state: AtomicU64,
     emptied: AtomicU32,
-    notify: Notify,
+    bell: Bell,
 }
 
 impl GuardGroup {
@@ -148,8 +147,8 @@ impl Shared {
     }
 
     /// Where the emptiness is announced.
-    pub(super) fn notify(&self) -> &Notify {
-        &self.notify
+    pub(super) fn bell(&self) -> &Bell {
+        &self.bell
     }
 
     /// Records that the group was empty when this many waits had begun, and wakes them if somebody is to be
@@ -167,7 +166,7 @@ impl Shared {
     fn tell(&self, wait: u32) {
         let raise = |emptied| (!reached(emptied, wait)).then_some(wait);
         if self.emptied.fetch_update(Ordering::AcqRel, Ordering::Acquire, raise).is_ok() {
-            self.notify.notify_waiters();
+            self.bell.ring();
         }
     }
 

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::group::Shared;
-use crate::waiting::Waiting;
+use crate::bell::Listener;
 
 /// The future of [`GuardGroup::wait_empty`](super::GuardGroup::wait_empty).
 ///
@@ -16,12 +16,12 @@ pub struct WaitEmpty<'a> {
     shared: &'a Shared,
     /// The number of this wait; `None` when it is over.
     wait: Option<u32>,
-    waiting: Waiting<'a>,
+    listener: Listener<'a>,
 }
 
 impl<'a> WaitEmpty<'a> {
     pub(super) fn new(shared: &'a Shared) -> Self {
-        Self { shared, wait: shared.begin_wait(), waiting: Waiting::default() }
+        Self { shared, wait: shared.begin_wait(), listener: shared.bell().listener() }
     }
 }
 
@@ -29,9 +29,9 @@ impl Future for WaitEmpty<'_> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Self { shared, wait, waiting } = &mut *self;
+        let Self { shared, wait, listener } = &mut *self;
         let Some(number) = *wait else { return Poll::Ready(()) };
-        let over = waiting.poll(cx, shared.notify(), || shared.is_over(number).then_some(()));
+        let over = listener.poll(cx, || shared.is_over(number).then_some(()));
         if over.is_ready() {
             *wait = None;
         }

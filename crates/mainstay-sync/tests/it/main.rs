@@ -1,7 +1,12 @@
 //! The promises of the crate, one test each.
 
+mod gate;
+mod gate_model;
+mod gate_threads;
+mod gate_time;
 mod guard;
 mod guard_model;
+mod readiness;
 mod snapshot;
 mod snapshot_model;
 mod snapshot_threads;
