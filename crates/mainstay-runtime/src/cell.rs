@@ -260,3 +260,81 @@ impl Label {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Metadata, Subscriber};
+
+    use super::*;
+
+    /// Counts the spans that are made.
+    #[derive(Clone, Default)]
+    struct Spans(Arc<AtomicUsize>);
+
+    impl Subscriber for Spans {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Id::from_u64(1)
+        }
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn event(&self, _: &Event<'_>) {}
+        fn enter(&self, _: &Id) {}
+        fn exit(&self, _: &Id) {}
+    }
+
+    struct Ends(std::sync::mpsc::Sender<Exit>);
+
+    impl Done for Ends {
+        fn ended(self: Box<Self>, exit: Exit) {
+            let _ = self.0.send(exit);
+        }
+    }
+
+    fn hook() -> (Arc<Cell>, std::sync::mpsc::Receiver<Exit>) {
+        let (sender, ended) = std::sync::mpsc::channel();
+        let work = Work { future: Box::pin(std::future::ready(Ok(()))), done: Box::new(Ends(sender)) };
+        (Cell::new(work, None, Label::Hook { provider: "a", phase: "boot" }, Clock::Real), ended)
+    }
+
+    fn poll(isolated: &mut Isolated) -> Poll<()> {
+        Pin::new(isolated).poll(&mut Context::from_waker(std::task::Waker::noop()))
+    }
+
+    /// A subscriber may write a line for each span: that is not for the thread that starts the hook.
+    #[test]
+    fn a_span_is_made_in_the_task_and_not_where_the_hook_is_started() {
+        let spans = Spans::default();
+        tracing::subscriber::with_default(spans.clone(), || {
+            drop(hook().0.isolated());
+            assert_eq!(spans.0.load(Ordering::Relaxed), 0, "started, and dropped by a runtime that is gone");
+            assert!(poll(&mut hook().0.isolated()).is_ready());
+            assert_eq!(spans.0.load(Ordering::Relaxed), 1);
+        });
+    }
+
+    /// The abort may come between the taking of the work and its first poll: then nothing was attempted.
+    #[test]
+    fn what_was_aborted_before_its_first_poll_never_began() {
+        let (cell, ended) = hook();
+        cell.abort();
+        assert!(poll(&mut cell.isolated()).is_ready());
+        assert_eq!(ended.recv(), Ok(Exit::NeverBegan));
+        assert!(!cell.seen(Clock::Real.now()).begun);
+    }
+
+    #[test]
+    fn a_hook_whose_runtime_is_gone_can_still_be_taken_and_run() {
+        let (cell, ended) = hook();
+        drop(cell.isolated());
+        let work = cell.take().expect("it is still there");
+        assert!(poll(&mut Isolated::with(&cell, work)).is_ready());
+        assert_eq!(ended.recv(), Ok(Exit::Ok));
+    }
+}

@@ -64,7 +64,7 @@ impl Generation {
         })
     }
 
-    pub(super) fn detached() -> Arc<Self> {
+    pub(crate) fn detached() -> Arc<Self> {
         let name = TaskName { provider: "detached", task: None, generation: 1 };
         Arc::new(Self {
             id: TaskId { node: usize::MAX, task: 0, generation: 1 },

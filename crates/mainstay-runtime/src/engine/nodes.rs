@@ -107,3 +107,35 @@ impl TaskSlot {
         drop(old);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn running() -> Arc<Running> {
+        Arc::new(Running { generation: Generation::detached(), slot: Slot::default() })
+    }
+
+    /// Two threads carry actions out: the ask of the one may overtake the start of the other.
+    #[test]
+    fn an_ask_that_overtakes_the_start_is_heard_at_the_start() {
+        let slot = TaskSlot::default();
+        assert!(slot.tell(1, Told::Asked).is_none());
+        assert_eq!(slot.put(&running()), Told::Asked);
+        assert!(slot.tell(1, Told::Aborted).is_some(), "it is there now, and told itself");
+
+        let slot = TaskSlot::default();
+        assert!(slot.tell(1, Told::Asked).is_none() && slot.tell(1, Told::Aborted).is_none());
+        assert!(slot.tell(1, Told::Asked).is_none());
+        assert_eq!(slot.put(&running()), Told::Aborted, "the stronger one counts");
+    }
+
+    #[test]
+    fn what_was_meant_for_another_generation_is_not_heard() {
+        let slot = TaskSlot::default();
+        slot.put(&running());
+        assert!(slot.tell(0, Told::Asked).is_none(), "an old one");
+        assert!(slot.tell(2, Told::Asked).is_none(), "the next one");
+        assert_eq!(slot.put(&running()), Told::Nothing, "this is the first");
+    }
+}

@@ -93,3 +93,41 @@ pub(crate) fn cancel(cell: &Arc<Cell>) {
         cell.abort();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cell::{Done, Label};
+    use crate::clock::Clock;
+
+    struct Nobody;
+
+    impl Done for Nobody {
+        fn ended(self: Box<Self>, _: Exit) {}
+    }
+
+    fn cell() -> Arc<Cell> {
+        let future = Box::pin(std::future::pending());
+        Cell::new(Work { future, done: Box::new(Nobody) }, None, Label::None, Clock::Real)
+    }
+
+    /// An old hook that is carried out late, after its successor, must not touch it.
+    #[test]
+    fn an_old_abort_or_start_does_not_touch_the_successor() {
+        let slot = Slot::default();
+        let new = cell();
+        assert!(slot.put(5, &new));
+        slot.abort(3);
+        assert!(!slot.put(3, &cell()), "nobody waits for the old one");
+        assert!(new.take().is_some(), "it was not cancelled");
+        assert_eq!(slot.seen(5, Clock::Real.now()), new.seen(Clock::Real.now()), "and can still be found");
+    }
+
+    #[test]
+    fn an_abort_that_overtakes_the_start_is_heard_at_the_start() {
+        let slot = Slot::default();
+        slot.abort(5);
+        assert!(!slot.put(5, &cell()));
+        assert!(slot.put(6, &cell()));
+    }
+}

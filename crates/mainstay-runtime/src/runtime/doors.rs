@@ -152,6 +152,8 @@ impl<S: Clone + Send + Sync + 'static> Runtime<S> {
                     super::linger::exit_now(&outcome);
                 }
                 sink.flush(FLUSH);
+                // The readers go with the last sink, not with the thread that stays.
+                drop(sink);
                 let Supervisor { engine, listening, .. } = supervisor;
                 drop(engine);
                 let report = outcome.clone();
