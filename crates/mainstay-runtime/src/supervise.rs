@@ -20,6 +20,12 @@ use crate::spec::{Limits, Spec};
 /// How often hooks, and the supervisor's own jobs, are looked at: are they polled?
 const LOOK: Duration = Duration::from_millis(50);
 
+/// After a second signal: what hooks may take to be polled once, on a machine whose threads start late.
+const LAST_POLL: Duration = Duration::from_millis(30);
+
+/// The job that asks every provider for its place.
+const PLAN: &str = "plan";
+
 /// What planning may take: it only asks for names, priorities and edges.
 const PLAN_LIMIT: Duration = Duration::from_secs(5);
 
@@ -77,6 +83,10 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
         sleep_until(self.engine.clock, half).await;
         self.engine.rescue_now();
         sleep_until(self.engine.clock, forced).await;
+        let latest = forced + LAST_POLL;
+        while self.engine.clock.now() < latest && !self.engine.all_were_polled() {
+            sleep_until(self.engine.clock, self.engine.clock.now() + Duration::from_millis(1)).await;
+        }
         self.engine.with_machine(|machine, now| machine.name_the_cut(now, &*self.engine));
     }
 
@@ -118,7 +128,7 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
             *result.lock().unwrap_or_else(PoisonError::into_inner) = Some((plan, nodes));
             Ok(())
         });
-        let exit = self.job("plan", future, PLAN_LIMIT).await;
+        let exit = self.job(PLAN, future, PLAN_LIMIT).await;
         let planned = planned.lock().unwrap_or_else(PoisonError::into_inner).take();
         match (exit, planned) {
             (_, Some((Ok(plan), nodes))) => self.planned(&plan, nodes).map_err(Some),
@@ -242,7 +252,9 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
         let cell = Cell::new(work, None, Label::Hook { provider: "", phase: name }, self.engine.clock);
         self.engine.handle.spawn(cell.isolated());
         let end = self.engine.clock.now() + limit;
-        let ended = self.job_end(&mut wait, &cell, end).await;
+        // Whoever plans is stopped by the first wish to end, whoever releases by a second signal.
+        let before = if name == PLAN { (false, false) } else { self.engine.asked_to_end() };
+        let ended = self.job_end(&mut wait, &cell, end, before).await;
         if !matches!(ended, JobEnd::Ended(_)) && !cell.seen(end).begun && !rescue(&cell) {
             // What nobody has begun holds values of the user's: it is not for this thread to drop them.
             std::mem::forget(cell);
@@ -255,8 +267,8 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
         wait: &mut oneshot::Receiver<Exit>,
         cell: &Arc<Cell>,
         end: Instant,
+        before: (bool, bool),
     ) -> JobEnd {
-        let before = self.engine.asked_to_end();
         loop {
             if self.engine.asked_to_end() != before {
                 return JobEnd::Stopped;

@@ -223,6 +223,15 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
         }
     }
 
+    /// Every hook was polled once; one that has blocked its thread for a while counts as well.
+    pub(crate) fn all_were_polled(&self) -> bool {
+        let hooks = self.machine().running_hooks();
+        hooks.into_iter().all(|id| {
+            let seen = self.hook(id);
+            seen.begun && seen.polling.is_none_or(|since| since >= STARVED_AGAIN)
+        })
+    }
+
     /// Takes hooks that nobody has polled for a while out of their tasks and runs them elsewhere. Says when to look
     /// again.
     pub(crate) fn rescue_the_starved(self: &Arc<Self>) -> Instant {

@@ -16,5 +16,6 @@ mod reload;
 mod rollback;
 mod run;
 mod stop;
+mod supervision;
 mod support;
 mod validate;
