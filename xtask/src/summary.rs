@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// What the test binaries said so far, in all.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Totals {
     passed: u64,
     failed: u64,
@@ -29,6 +29,14 @@ impl Totals {
     pub(crate) fn skipped_by_themselves(&mut self, count: u64) {
         self.passed = self.passed.saturating_sub(count);
         self.skipped += count;
+    }
+
+    /// Adds another run to this one, and gives it back.
+    pub(crate) fn add(&mut self, other: Self) -> Self {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+        other
     }
 
     /// Ends the count. A test binary that began and never gave its summary (it was killed, or it aborted) is a

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use crate::root::{cargo, root};
@@ -13,6 +14,8 @@ use crate::tools;
 
 /// Many tests wait for a real process rather than for a processor.
 const THREADS: &str = "8";
+/// The crates whose lock-free parts have models that loom takes through every interleaving.
+const MODELLED: [&str; 1] = ["mainstay-sync"];
 /// A test that hangs must not hold a script for ever. A person has Ctrl-C and gets no deadline.
 const DEADLINE: Duration = Duration::from_secs(15 * 60);
 
@@ -27,10 +30,10 @@ pub(crate) fn verb(extra: &[String]) -> bool {
 pub(crate) fn steps(board: &mut Board, extra: &[String]) -> Totals {
     let mut totals = Totals::default();
     board.step("tools", tools::for_tests);
-    board.step("tests", || {
-        totals = run(extra);
-        if totals.good() { Verdict::Passed } else { Verdict::Failed(totals.to_string()) }
-    });
+    board.step("tests", || verdict(totals.add(run(extra))));
+    if extra.is_empty() {
+        board.step("models", || verdict(totals.add(models())));
+    }
     totals
 }
 
@@ -45,6 +48,11 @@ pub(crate) fn close(board: &Board, totals: &Totals) -> bool {
     failed.is_empty()
 }
 
+fn verdict(totals: Totals) -> Verdict {
+    if totals.good() { Verdict::Passed } else { Verdict::Failed(totals.to_string()) }
+}
+
+/// Every test and doc test.
 fn run(extra: &[String]) -> Totals {
     let skips = Skips::begin();
     let mut command = cargo(&["test", "--all-features", "--no-fail-fast"]);
@@ -55,12 +63,27 @@ fn run(extra: &[String]) -> Totals {
     if std::env::var_os("RUST_TEST_THREADS").is_none() {
         command.env("RUST_TEST_THREADS", THREADS);
     }
+    let (mut totals, good) = counted(command);
+    totals.skipped_by_themselves(skips.end());
+    totals.end(good)
+}
+
+/// The models, with a cfg of our own (loom's own one takes parts of tokio away) and so in a folder of their own.
+fn models() -> Totals {
+    let mut command = cargo(&["test", "--lib", "--release", "--target-dir", "target/loom"]);
+    command.args(MODELLED.iter().flat_map(|package| ["-p", package])).arg("loom_tests");
+    command.env("RUSTFLAGS", "--cfg mainstay_loom");
+    let (totals, good) = counted(command);
+    totals.end(good)
+}
+
+/// Runs it and counts, with a deadline unless somebody sits before it.
+fn counted(mut command: Command) -> (Totals, bool) {
     println!("    {}", shown(&command));
     let mut totals = Totals::default();
     let deadline = (!std::io::stdin().is_terminal()).then_some(DEADLINE);
     let good = stream(&mut command, deadline, |line| totals.read(line));
-    totals.skipped_by_themselves(skips.end());
-    totals.end(good)
+    (totals, good)
 }
 
 /// The file into which a test that cannot run here writes its name and the reason, one line each.

@@ -2,20 +2,24 @@
 
 use super::tree::Tree;
 
-const CORE: [&str; 7] = ["arc-swap", "async-trait", "futures", "thiserror", "tokio", "tokio-util", "tracing"];
+/// `futures-util` is the part of futures that is used.
+const CORE: [&str; 7] =
+    ["arc-swap", "async-trait", "futures-util", "thiserror", "tokio", "tokio-util", "tracing"];
 /// The crates of the core, and which of their siblings they may use.
 const SIBLINGS: [(&str, &[&str]); 3] = [
     ("mainstay-registry", &[]),
     ("mainstay-sync", &[]),
     ("mainstay-runtime", &["mainstay-registry", "mainstay-sync"]),
 ];
-/// Parts of tokio that a crate without a clock, signals or files has no use for.
-const OUTSIDE: [&str; 7] = ["full", "fs", "net", "process", "rt-multi-thread", "signal", "time"];
+/// Parts of tokio that a crate without signals, files and processes has no use for.
+const OUTSIDE: [&str; 6] = ["full", "fs", "net", "process", "rt-multi-thread", "signal"];
+/// The crate that knows no clock either.
+const TIMELESS: &str = "mainstay-registry";
 /// The features of the facade: four and their sum.
 const FEATURES: [&str; 6] = ["default", "daemon", "config", "admin", "process", "full"];
 
 /// The core depends on its seven crates and on nothing above it; the registry and the sync crate ask tokio for
-/// nothing that reaches outside; the facade has the features it may have.
+/// nothing that reaches outside, the registry not for the time either; the facade has the features it may have.
 pub(super) fn dependencies(tree: &Tree) -> Vec<String> {
     let mut found = Vec::new();
     for (name, siblings) in SIBLINGS {
@@ -26,8 +30,10 @@ pub(super) fn dependencies(tree: &Tree) -> Vec<String> {
                 found.push(format!("{path}: {dependency}"));
             }
             if dependency == "tokio" && siblings.is_empty() {
-                let reach = OUTSIDE.iter().filter(|feature| line.contains(&format!("\"{feature}\"")));
-                reach.for_each(|feature| found.push(format!("{path}: tokio's {feature}")));
+                let clock = (name == TIMELESS).then_some(&"time");
+                let reach =
+                    OUTSIDE.iter().chain(clock).filter(|feature| line.contains(&format!("\"{feature}\"")));
+                found.extend(reach.map(|feature| format!("{path}: tokio's {feature}")));
             }
         }
     }

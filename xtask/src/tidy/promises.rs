@@ -6,10 +6,6 @@ const BEHAVIOURS: &str = "docs/behaviours.md";
 const CONTRACT: &str = "docs/contract.md";
 /// The lines of the list that concern starting, the graph and stopping.
 const PROMISES: usize = 48;
-/// What stands in a cell whose test is not written yet.
-const OPEN: &str = "?";
-/// Whether such a cell is still allowed.
-const MAY_BE_OPEN: bool = false;
 
 /// Each numbered promise is there once, and is proved by a test or says why it does not apply.
 pub(super) fn behaviours(tree: &Tree) -> Vec<String> {
@@ -17,12 +13,10 @@ pub(super) fn behaviours(tree: &Tree) -> Vec<String> {
         return vec![format!("{BEHAVIOURS} is not there")];
     };
     let (mut found, mut seen) = (Vec::new(), Vec::new());
-    let (mut proved, mut foreign, mut open) = (0, 0, 0);
+    let (mut proved, mut foreign) = (0, 0);
     for (number, proof) in rows(text) {
         seen.push(number);
-        if proof == OPEN {
-            open += 1;
-        } else if proof.starts_with("does not apply: ") {
+        if proof.starts_with("does not apply: ") {
             foreign += 1;
         } else if references(proof).next().is_none() {
             found.push(format!("{BEHAVIOURS}: {number} names no test"));
@@ -30,12 +24,9 @@ pub(super) fn behaviours(tree: &Tree) -> Vec<String> {
             proved += 1;
         }
     }
-    println!("         promises: {proved} proved, {foreign} that do not apply, {open} open");
+    println!("         promises: {proved} proved, {foreign} that do not apply");
     if !seen.iter().copied().eq(1..=PROMISES) {
         found.push(format!("{BEHAVIOURS}: the numbers are not 1 to {PROMISES}, each once, in order"));
-    }
-    if open > 0 && !MAY_BE_OPEN {
-        found.push(format!("{BEHAVIOURS}: {open} without a test"));
     }
     found
 }
@@ -115,7 +106,7 @@ mod tests {
         let good: String = (1..PROMISES)
             .fold(String::new(), |text, n| text + &format!("| {n} | x | does not apply: no y |\n"));
         assert_eq!(
-            behaviours(&tree(&format!("{good}| 48 | x | proof |\n"))),
+            behaviours(&tree(&format!("{good}| 48 | x | ? |\n"))),
             [format!("{BEHAVIOURS}: 48 names no test")]
         );
         assert_eq!(behaviours(&tree(&good)).len(), 1);
