@@ -227,9 +227,8 @@ impl Machine {
         let Some((&level, _)) = self.stop.levels.last_key_value() else { return };
         // The last of the plan first.
         for node in (0..self.spec.nodes.len()).rev() {
-            let stop = self.stop.nodes[node];
-            if self.spec.nodes[node].boot_level == level && stop.step == Step::Waiting && stop.waits_for == 0
-            {
+            let StopNode { step, waits_for, .. } = self.stop.nodes[node];
+            if self.spec.nodes[node].boot_level == level && step == Step::Waiting && waits_for == 0 {
                 self.stop_node(node, now);
             }
         }
@@ -401,14 +400,8 @@ impl Machine {
         let seen = describe(&look.hook(running.id));
         self.out.push(Action::AbortHook(running.id));
         if by == CutBy::Budget {
-            self.force_cut(Forced {
-                provider,
-                task: None,
-                what: Cut::Shutdown,
-                after: now.saturating_duration_since(running.since),
-                by,
-                seen,
-            });
+            let after = now.saturating_duration_since(running.since);
+            self.force_cut(Forced { provider, task: None, what: Cut::Shutdown, after, by, seen });
         } else {
             let failure = Failure::new(provider, Phase::Shutdown, Problem::Deadline(limit));
             self.note_failure(failure.at(site).detail(seen));

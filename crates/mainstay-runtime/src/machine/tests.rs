@@ -378,6 +378,7 @@ struct World {
     shutdowns: HashMap<usize, u32>,
     ending: Option<Instant>,
     asked: HashMap<usize, Instant>,
+    aborted: (BTreeSet<u64>, BTreeSet<(usize, usize)>),
     since: HashMap<u64, Instant>,
     stop_at: Option<Instant>,
     phase_at: Instant,
@@ -418,6 +419,7 @@ impl World {
             shutdowns: HashMap::new(),
             ending: None,
             asked: HashMap::new(),
+            aborted: Default::default(),
             since: HashMap::new(),
             stop_at: None,
             phase_at: zero,
@@ -437,7 +439,7 @@ impl World {
         self.queue.push(Reverse((self.now + ms(millis), self.next)));
     }
 
-    fn note(&mut self, text: String) {
+    fn note(&mut self, text: &str) {
         let at = self.now.saturating_duration_since(self.zero).as_millis();
         self.trace.push(format!("{at:>6} {text}"));
     }
@@ -462,7 +464,7 @@ impl World {
     }
 
     fn on(&mut self, input: Input) {
-        self.note(format!("-> {input:?}"));
+        self.note(&format!("-> {input:?}"));
         self.machine.on(input, self.now, &self.eyes);
         self.act();
     }
@@ -471,7 +473,7 @@ impl World {
     fn act(&mut self) {
         for action in self.machine.actions() {
             if !matches!(action, Action::Wake) {
-                self.note(format!("   {action:?}"));
+                self.note(&format!("   {action:?}"));
             }
             match action {
                 Action::SpawnHook(id) => self.spawn(id),
@@ -577,7 +579,7 @@ impl World {
 
     /// A provider's shutdown is called once, and not before all of its attempted dependents are gone or named.
     /// Shown to fail: without `waits_for` and without the levels in `prepare_stop`; without `hook_called`; without
-    /// `cut_task` in `abort_node`.
+    /// the levels in `stop_level`.
     fn check_shutdown(&mut self, node: usize) -> Act {
         assert!(self.attempted.contains(&node), "{node} was never attempted");
         let calls = self.shutdowns.entry(node).or_default();
@@ -618,12 +620,15 @@ impl World {
         }
         let all: u32 = levels.values().sum();
         let below: u32 = levels.range(..self.spec.nodes[node].boot_level).map(|(_, length)| length).sum();
-        let reserved = ms(reserve.min(budget)).mul_f64(f64::from(below + depth[node] - less) / f64::from(all));
-        self.stop_at.unwrap_or(self.now) + ms(budget) - reserved + Duration::from_micros(1)
+        let reserved =
+            ms(reserve.min(budget)).mul_f64(f64::from(below + depth[node] - less) / f64::from(all));
+        let left = ms(budget).saturating_sub(reserved);
+        self.stop_at.unwrap_or(self.now) + left + Duration::from_micros(1)
     }
 
     fn abort(&mut self, id: HookId) {
         let Some(&(known, act, over)) = self.hooks.get(&id.serial) else { panic!("{id:?} is unknown") };
+        self.aborted.0.insert(id.serial);
         assert_eq!(known, id, "another hook has that serial");
         if over {
             return;
@@ -679,7 +684,7 @@ impl World {
             };
             (node, exit)
         });
-        self.note(format!("-> walk {last:?}"));
+        self.note(&format!("-> walk {last:?}"));
         let next = self.machine.walk(id, last, self.now);
         self.act();
         assert!(next.is_none() || !self.machine.is_forced(), "nobody is asked after a second signal");
@@ -692,7 +697,7 @@ impl World {
         let invalid = || Exit::Failed(Cause::of(Error::msg("later")));
         match self.plans[node].validate {
             Act::Ok(time) | Act::Block(time) => {
-                self.after(time / 10, Event::Walk(id, Some((node, Exit::Ok))))
+                self.after(time / 10, Event::Walk(id, Some((node, Exit::Ok))));
             }
             Act::Fail(_) | Act::BlockFail(_) | Act::Invalid(_) => {
                 self.after(0, Event::Walk(id, Some((node, invalid()))));
@@ -733,7 +738,7 @@ impl World {
         match task.life {
             Life::Ends(time) => self.after(time, Event::Over(id, Exit::Ok)),
             Life::Fails(time) => {
-                self.after(time, Event::Over(id, Exit::Failed(Cause::of(Error::msg("later")))))
+                self.after(time, Event::Over(id, Exit::Failed(Cause::of(Error::msg("later")))));
             }
             Life::Recoverable(time) => {
                 let exit = Exit::Failed(Cause::of(Error::recoverable("well")));
@@ -767,6 +772,7 @@ impl World {
 
     fn abort_task(&mut self, id: TaskId) {
         let Some(&over) = self.tasks.get(&id) else { panic!("{id:?} is unknown") };
+        self.aborted.1.insert((id.node, id.task));
         if over {
             return;
         }
@@ -925,7 +931,7 @@ impl World {
     /// without the case of `Aborting` in `shutdown_ended`.
     fn check_sleep(&mut self) {
         if self.machine.stage() == Stage::Stop {
-            for (_, (id, _, over)) in &self.hooks {
+            for (id, _, over) in self.hooks.values() {
                 let live = self.tasks.iter().any(|(task, over)| task.node == id.node && !over);
                 if id.kind == HookKind::Shutdown && *over && !live {
                     assert!(self.machine.stop.is_gone(id.node), "{} has ended, and is not gone", id.node);
@@ -989,6 +995,7 @@ impl World {
         let outcome = self.machine.outcome(self.now, Vec::new());
         self.act();
         self.check_attempts();
+        self.check_left();
         self.check_stop_time(&outcome);
         self.check_failures(&outcome);
         self.check_code(&outcome);
@@ -1001,6 +1008,18 @@ impl World {
     fn check_attempts(&self) {
         let called: BTreeSet<usize> = self.shutdowns.keys().copied().collect();
         assert_eq!(called, self.attempted, "shutdown hooks, and attempted boots");
+    }
+
+    /// What still runs at the end was aborted; a walk cannot be. Shown to fail: without `cut_task` in `abort_node`,
+    /// without the abort in `reload_abort`.
+    fn check_left(&self) {
+        for (serial, (id, _, over)) in &self.hooks {
+            let left = *over || id.kind == HookKind::Validate || self.aborted.0.contains(serial);
+            assert!(left, "{id:?} was left behind");
+        }
+        for (id, over) in &self.tasks {
+            assert!(*over || self.aborted.1.contains(&(id.node, id.task)), "{id:?} was left behind");
+        }
     }
 
     /// The stop ends by its budget: a hook whose time is gone has 5 ms, so has the grace after it, so has the abort.
@@ -1060,7 +1079,8 @@ impl World {
         } else if budget {
             assert_eq!(code, 124);
             let [_, _, reserve, rollback, _] = self.scenario.budgets;
-            let shared = ms(if outcome.stop_budget() == ms(rollback) { rollback.max(reserve) } else { reserve });
+            let shared =
+                ms(if outcome.stop_budget() == ms(rollback) { rollback.max(reserve) } else { reserve });
             let latest = outcome.stop_took() + shared + LAST_CHANCE * 2;
             assert!(latest >= outcome.stop_budget(), "124, and {:?} used", outcome.stop_took());
         } else if *outcome.cause() == StopCause::Failed {
@@ -1085,10 +1105,7 @@ fn live_through(scenario: &Scenario) {
     let mut world = World::new(scenario);
     let lived = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| world.run()));
     if let Err(panic) = lived {
-        for line in &world.trace {
-            println!("{line}");
-        }
-        std::panic::resume_unwind(panic);
+        panic!("{}\n{}", crate::exit::panic_message(panic), world.trace.join("\n"));
     }
 }
 
@@ -1128,7 +1145,15 @@ fn chain(count: usize) -> Scenario {
     }
     let budgets = [1000, 3000, 400, 1000, 0];
     let concurrency = usize::MAX;
-    Scenario { nodes, calls: Vec::new(), gap: None, budgets, concurrency, reload_state: None, timer_first: false }
+    Scenario {
+        nodes,
+        calls: Vec::new(),
+        gap: None,
+        budgets,
+        concurrency,
+        reload_state: None,
+        timer_first: false,
+    }
 }
 
 fn lives(life: Life) -> TaskPlan {
@@ -1183,7 +1208,8 @@ fn a_hook_that_fails_after_its_deadline_is_reported_once() {
     scenario.nodes[0].shutdown = Act::BlockFail(210);
     scenario.nodes[1].boot = Act::BlockFail(60);
     let outcome = outcome(&scenario);
-    let who: Vec<_> = outcome.failures().iter().map(|failure| (failure.provider(), failure.phase())).collect();
+    let who: Vec<_> =
+        outcome.failures().iter().map(|failure| (failure.provider(), failure.phase())).collect();
     assert_eq!(who, [("n1", Phase::Boot), ("n0", Phase::Shutdown)], "{outcome}");
 }
 
@@ -1210,7 +1236,7 @@ fn a_validate_that_blocks_is_named_when_the_stop_does_not_wait_for_it() {
 fn nobody_is_validated_after_a_second_signal() {
     let mut scenario = chain(3);
     scenario.nodes[0].validate = Act::Fail(0);
-    scenario.nodes[1].validate = Act::Hang(Some(18));
+    scenario.nodes[1].validate = Act::Hang(Some(9));
     scenario.calls = vec![(8, Call::Signal(Signal::Terminate)), (9, Call::Signal(Signal::Interrupt))];
     // The check is in `World::walk`.
     assert_eq!(outcome(&scenario).exit_code(), 130);
@@ -1219,7 +1245,8 @@ fn nobody_is_validated_after_a_second_signal() {
 #[test]
 fn limits_that_mean_for_ever_do_not_overflow() {
     let ever = Duration::MAX;
-    let deadlines = Deadlines::new().boot(ever).validate(ever).ready(ever).reload(ever).stop(ever).shutdown(ever);
+    let deadlines =
+        Deadlines::new().boot(ever).validate(ever).ready(ever).reload(ever).stop(ever).shutdown(ever);
     let limits = Limits {
         defaults: deadlines,
         boot_budget: ever,
