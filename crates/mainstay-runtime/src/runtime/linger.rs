@@ -1,8 +1,10 @@
 //! After the outcome: the supervision thread stays, so that a program whose threads are blocked still ends.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
+
+use tokio::sync::watch;
 
 use crate::outcome::{Outcome, StopCause};
 use crate::signals::{Listening, Signal};
@@ -13,8 +15,18 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Runtimes of this process that follow its signals at present.
 static ACTIVE: AtomicUsize = AtomicUsize::new(0);
 
-/// One thread that stays is enough for a process.
-static LINGERS: AtomicBool = AtomicBool::new(false);
+/// The number of the last run that has begun or ended: its thread stays, and those of the others end. A thread that
+/// stayed would take the signal that ended a later run for one that came after it.
+static NEWEST: LazyLock<watch::Sender<u64>> = LazyLock::new(|| watch::Sender::new(0));
+
+fn newest() -> u64 {
+    let mut number = 0;
+    NEWEST.send_modify(|newest| {
+        *newest += 1;
+        number = *newest;
+    });
+    number
+}
 
 /// While it lives, a signal is its runtime's to follow, and no business of one that has ended.
 pub(super) struct Active(());
@@ -22,12 +34,14 @@ pub(super) struct Active(());
 impl Active {
     pub(super) fn new() -> Self {
         ACTIVE.fetch_add(1, Ordering::AcqRel);
+        newest();
         Self(())
     }
 }
 
 impl Drop for Active {
     fn drop(&mut self) {
+        newest();
         ACTIVE.fetch_sub(1, Ordering::AcqRel);
     }
 }
@@ -49,24 +63,29 @@ impl Lingering {
             // Nobody is there to take it.
             self.report.print();
         }
-        let signal = self.patience().await;
+        let mut newest = NEWEST.subscribe();
+        let mine = *newest.borrow_and_update();
+        let signal = self.patience(mine).await;
         if self.stuck.is_some() && !self.is_taken() {
             self.exit(self.report.exit_code());
         }
-        if !self.own_signals || LINGERS.swap(true, Ordering::AcqRel) {
+        if !self.own_signals {
             return;
         }
         if let Some(signal) = signal.filter(|_| !self.is_taken()) {
-            self.exit_by(signal);
+            self.exit_by(signal, mine);
         }
         loop {
-            let signal = self.listening.recv().await;
-            self.exit_by(signal);
+            tokio::select! {
+                biased;
+                _ = newest.wait_for(|newest| *newest != mine) => return,
+                signal = self.listening.recv() => self.exit_by(signal, mine),
+            }
         }
     }
 
     /// Waits for `main` to go on. A signal before that is not yet a sign of impatience: it is remembered.
-    async fn patience(&mut self) -> Option<Signal> {
+    async fn patience(&mut self, mine: u64) -> Option<Signal> {
         let over = tokio::time::sleep(self.stuck.unwrap_or(PATIENCE));
         tokio::pin!(over);
         let mut early = None;
@@ -76,7 +95,7 @@ impl Lingering {
                 () = &mut over => return early,
                 signal = self.listening.recv() => {
                     if self.own_signals && self.is_taken() {
-                        self.exit_by(signal);
+                        self.exit_by(signal, mine);
                     }
                     early = Some(signal).filter(|signal| signal.stops()).or(early);
                 }
@@ -85,8 +104,9 @@ impl Lingering {
     }
 
     /// Ends the process, if it is a stop signal and no other runtime of the process follows it.
-    fn exit_by(&self, signal: Signal) {
-        if signal.stops() && ACTIVE.load(Ordering::Acquire) == 0 {
+    fn exit_by(&self, signal: Signal, mine: u64) {
+        let alone = ACTIVE.load(Ordering::Acquire) == 0 && *NEWEST.borrow() == mine;
+        if signal.stops() && alone {
             self.exit(128 + signal.number());
         }
     }

@@ -32,7 +32,8 @@ fn within(limit: Duration, what: impl Fn() -> bool) -> bool {
 #[test]
 fn limits_that_mean_for_ever_are_limits_like_others() {
     let ever = Duration::MAX;
-    let deadlines = Deadlines::new().boot(ever).validate(ever).ready(ever).reload(ever).stop(ever).shutdown(ever);
+    let deadlines =
+        Deadlines::new().boot(ever).validate(ever).ready(ever).reload(ever).stop(ever).shutdown(ever);
     let log = Log::new();
     let registry = registry![fake::<A>("a", &log).runs_at_once(Fault::None)];
     let app = app(1);
@@ -64,7 +65,8 @@ fn a_foreign_waker_that_panics_does_not_reach_the_supervisor() {
     assert!(cancelled.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
     let app = app(1);
     let (sender, signals) = Signals::channel();
-    let running = Runtime::new(registry, ()).signals(signals).shutdown_token(token).run_on(app.handle().clone());
+    let running =
+        Runtime::new(registry, ()).signals(signals).shutdown_token(token).run_on(app.handle().clone());
     app.block_on(log.wait_for("run a"));
     sender.send(Signal::Terminate);
     let outcome = running.wait();
