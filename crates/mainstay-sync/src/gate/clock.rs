@@ -38,8 +38,6 @@ impl Timer {
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        // Asked first: what is over is over also where the timer would be a tick late, or tokio's budget is
-        // spent.
-        if is_over(self.sleep.deadline()) { Poll::Ready(()) } else { self.sleep.as_mut().poll(cx) }
+        self.sleep.as_mut().poll(cx)
     }
 }

@@ -106,11 +106,12 @@ impl Entering {
                 Enqueued::Answered(answer) => return self.end(answer.into()),
                 Enqueued::Waits(key, limit) => Self::Queued(Place::new(key, limit)),
             };
-        }
-        let Self::Queued(place) = self else { panic!("{POLLED_AGAIN}") };
-        if let Some(answer) = shared.answer(&mut place.key, cx.waker()) {
+        } else if let Self::Queued(place) = self
+            && let Some(answer) = shared.answer(&mut place.key, cx.waker())
+        {
             return self.end(answer.into());
         }
+        let Self::Queued(place) = self else { panic!("{POLLED_AGAIN}") };
         let Some(after) = place.limit.as_mut().and_then(|limit| limit.poll(cx)) else { return Poll::Pending };
         // The answer may have come while the timer was asked; then it counts.
         let answer = place.key.take().and_then(|key| shared.leave_queue(key));
