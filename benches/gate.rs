@@ -5,7 +5,8 @@
 //! `tokio::sync::Semaphore` and, where there is room, continuo's `Gate`. The futures are polled by hand, so nothing but themselves is timed.
 //!
 //! Caveats: a permit of the semaphore may weigh more than one, and its `acquire` takes from the task's budget; ours has
-//! neither. continuo's wakes everybody at each release, so it is left out of the queue: a hundred times and more.
+//! neither. continuo's wakes everybody at each release, so it is left out of the queue, where it would take most of
+//! the time.
 //!
 //! Run: `cargo bench --manifest-path benches/Cargo.toml --bench gate`
 
