@@ -1,7 +1,8 @@
-//! A driver for real processes: what it prints is waited for line by line, it is signalled, and its end is told.
+//! A driver for real processes: what it prints is waited for line by line, it is signalled, and its end is
+//! told.
 //!
-//! Every wait has a limit, and one that fails says all that the process has printed so far. Nothing sleeps: threads
-//! read the pipes and wait for the end, and the test waits for them.
+//! Every wait has a limit, and one that fails says all that the process has printed so far. Nothing sleeps:
+//! threads read the pipes and wait for the end, and the test waits for them.
 
 use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read};
@@ -174,7 +175,8 @@ impl Process {
     ///
     /// # Panics
     ///
-    /// When it does not come in time, when the process ends without it, or when its standard error is not read.
+    /// When it does not come in time, when the process ends without it, or when its standard error is not
+    /// read.
     #[track_caller]
     pub fn wait_for_error(&mut self, part: &str) -> String {
         assert!(self.unread.is_none(), "its standard error is not read");
@@ -229,7 +231,8 @@ impl Process {
         Ended { code: status.code(), signal: signal_of(status), out: text(&self.out.all), err, at }
     }
 
-    /// Whether it is still there after so long: to show what happens without the mechanism that a test is about.
+    /// Whether it is still there after so long: to show what happens without the mechanism that a test is
+    /// about.
     pub fn lives_for(&mut self, time: Duration) -> bool {
         let limit = now() + time;
         while self.open > 0 && self.ended.is_none() {

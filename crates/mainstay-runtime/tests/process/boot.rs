@@ -8,10 +8,12 @@ use crate::place::Place;
 
 crate::tests! {
     the_variant_of_a_boot_error_decides_the_exit_code in MULTI CURRENT MULTI_ON MULTI_START;
-    a_failed_boot_rolls_back_in_reverse in MULTI CURRENT MULTI_ON CURRENT_ON MULTI_START MULTI_BLOCKED CURRENT_BLOCKED;
+    a_failed_boot_rolls_back_in_reverse
+        in MULTI CURRENT MULTI_ON CURRENT_ON MULTI_START MULTI_BLOCKED CURRENT_BLOCKED;
     a_panic_in_boot_exits_with_1 in MULTI CURRENT MULTI_BLOCKED CURRENT_BLOCKED;
     a_boot_that_hangs_ends_at_its_deadline in MULTI CURRENT MULTI_BLOCKED CURRENT_BLOCKED;
-    a_boot_that_blocks_its_thread_is_named_and_rolled_back in MULTI CURRENT CURRENT_ON MULTI_BLOCKED CURRENT_BLOCKED;
+    a_boot_that_blocks_its_thread_is_named_and_rolled_back
+        in MULTI CURRENT CURRENT_ON MULTI_BLOCKED CURRENT_BLOCKED;
     blocked_boots_on_every_worker_cost_nobody_its_rollback in MULTI MULTI_ON;
     the_boot_as_a_whole_has_a_budget in MULTI CURRENT MULTI_BLOCKED CURRENT_BLOCKED;
     a_destructor_that_panics_in_a_cancelled_boot_is_named in MULTI CURRENT;

@@ -1,4 +1,5 @@
-//! The daemon that this binary is when it starts itself again: providers, a runtime and a door by command line.
+//! The daemon that this binary is when it starts itself again: providers, a runtime and a door by command
+//! line.
 
 use std::io::Write as _;
 use std::process::{ExitCode, Termination as _};
@@ -23,7 +24,9 @@ pub(crate) fn main(texts: &[String]) -> ExitCode {
     let tokio = tokio.expect("a tokio runtime");
     let handle = tokio.handle().clone();
     if words.get("stderr") == Some("full") {
-        std::thread::spawn(fill_stderr);
+        let (sender, locked) = mpsc::channel();
+        std::thread::spawn(move || fill_stderr(&sender));
+        let _ = locked.recv();
     }
     // Made before the door, so that a daemon may block threads and call itself ready when they are.
     let (ready, is_ready) = (Arc::new(Notify::new()), mpsc::channel());
@@ -163,16 +166,16 @@ fn block_workers(handle: &Handle, threads: usize) {
             let _ = sender.send(());
             block()
         });
-    }
-    for _ in 0..threads {
+        // One after the other: a worker that took two at once would block with the second in its queue.
         let _ = blocked.recv();
     }
     say("blocked");
 }
 
 /// Writes until the pipe is full, and holds the lock of standard error from then on.
-fn fill_stderr() {
+fn fill_stderr(locked: &mpsc::Sender<()>) {
     let mut stderr = std::io::stderr().lock();
+    let _ = locked.send(());
     loop {
         let _ = stderr.write_all(&[b'x'; 4096]);
     }

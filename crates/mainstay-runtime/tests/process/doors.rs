@@ -166,7 +166,8 @@ fn a_failed_start_gives_its_outcome(place: Place) {
     }
 }
 
-/// The mechanism off: supervised from a task of the application's runtime, whose threads are blocked, nothing holds.
+/// The mechanism off: supervised from a task of the application's runtime, whose threads are blocked, nothing
+/// holds.
 fn without_a_thread_of_its_own_a_blocked_runtime_does_hold_the_stop(place: Place) {
     let blocks = ["a run=later-block stop-ms=100", "b run=later-block stop-ms=100"];
     for (words, blocked) in [("threads=2", 2), ("threads=0", 1)] {

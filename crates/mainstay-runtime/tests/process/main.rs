@@ -1,16 +1,19 @@
 //! The lifecycle in real processes: this binary starts itself again, and the copy is the daemon.
 //!
-//! Signals, exit codes, standard error and blocked threads belong to a process, so each test has its own. What a
-//! daemon is made of is said by its command line, so that a test can be read without looking elsewhere: the first
-//! argument is the [place](place::Place), each further one a provider with what it does in which phase.
+//! Signals, exit codes, standard error and blocked threads belong to a process, so each test has its own.
+//! What a daemon is made of is said by its command line, so that a test can be read without looking
+//! elsewhere: the first argument is the [place](place::Place), each further one a provider with what it does
+//! in which phase.
 //!
-//! Lines of hooks and lines of events are printed by different threads: order is asserted among each kind only.
+//! Lines of hooks and lines of events are printed by different threads: order is asserted among each kind
+//! only.
 //!
-//! The tests fail without what they are about. It was switched off in the source, one mechanism at a time, and these
-//! failed: the rescue (46 tests, everything with blocked threads), the second signal (9), the deadlines of boot (5),
-//! validate (2), reload (3), of the start of a runnable (3) and of the stop (34), the bounded report (the unread
-//! standard error), the thread that stays after the outcome (26, everything whose `main` never goes on). The
-//! supervisor's own thread has a switch, [`Runtime::inline`](mainstay_runtime::Runtime::inline), and a test of it.
+//! The tests fail without what they are about. It was switched off in the source, one mechanism at a time,
+//! and these failed: the rescue (46 tests, everything with blocked threads), the second signal (8), the
+//! deadlines of boot (5), validate (2), reload (3), of the start of a runnable (3) and of the stop (33), the
+//! bounded report (the unread standard error), the thread that stays after the outcome (26, everything whose
+//! `main` never goes on). The supervisor's own thread has a switch,
+//! [`Runtime::inline`](mainstay_runtime::Runtime::inline), and a test of it.
 
 #[cfg(unix)]
 mod boot;

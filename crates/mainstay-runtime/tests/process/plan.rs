@@ -7,7 +7,8 @@ use mainstay_runtime::Signal;
 use crate::place::Place;
 
 crate::tests! {
-    a_provider_that_panics_while_it_is_planned_is_named in MULTI CURRENT MULTI_ON MULTI_BLOCKED CURRENT_BLOCKED;
+    a_provider_that_panics_while_it_is_planned_is_named
+        in MULTI CURRENT MULTI_ON MULTI_BLOCKED CURRENT_BLOCKED;
     a_provider_that_hangs_while_it_is_planned_ends_the_start in MULTI CURRENT_ON;
     a_signal_ends_a_plan_that_hangs in MULTI CURRENT_ON;
     two_providers_of_one_name_are_refused in MULTI CURRENT;

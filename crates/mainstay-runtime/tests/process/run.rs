@@ -1,4 +1,5 @@
-//! A runnable that ends, fails, panics, hangs or blocks, in its synchronous part, at its first poll and later.
+//! A runnable that ends, fails, panics, hangs or blocks, in its synchronous part, at its first poll and
+//! later.
 
 use mainstay_runtime::Signal;
 

@@ -7,12 +7,15 @@ use mainstay_runtime::Signal;
 use crate::place::Place;
 
 crate::tests! {
-    a_shutdown_that_fails_is_listed_and_changes_no_exit_code in MULTI CURRENT MULTI_START MULTI_BLOCKED_LATER CURRENT_BLOCKED_LATER;
+    a_shutdown_that_fails_is_listed_and_changes_no_exit_code
+        in MULTI CURRENT MULTI_START MULTI_BLOCKED_LATER CURRENT_BLOCKED_LATER;
     a_panic_in_shutdown_exits_with_1 in MULTI CURRENT MULTI_BLOCKED_LATER CURRENT_BLOCKED_LATER;
     a_shutdown_that_hangs_ends_at_its_deadline in MULTI CURRENT MULTI_BLOCKED_LATER CURRENT_BLOCKED_LATER;
-    a_shutdown_that_blocks_its_thread_is_named in MULTI CURRENT CURRENT_ON MULTI_BLOCKED_LATER CURRENT_BLOCKED_LATER;
+    a_shutdown_that_blocks_its_thread_is_named
+        in MULTI CURRENT CURRENT_ON MULTI_BLOCKED_LATER CURRENT_BLOCKED_LATER;
     a_destructor_that_panics_in_a_cancelled_shutdown_is_named in MULTI CURRENT MULTI_BLOCKED_LATER;
-    a_provider_whose_drop_panics_exits_with_1 in MULTI CURRENT MULTI_ON MULTI_BLOCKED_LATER CURRENT_BLOCKED_LATER;
+    a_provider_whose_drop_panics_exits_with_1
+        in MULTI CURRENT MULTI_ON MULTI_BLOCKED_LATER CURRENT_BLOCKED_LATER;
     a_provider_whose_drop_blocks_is_named in MULTI CURRENT CURRENT_ON MULTI_BLOCKED_LATER;
 }
 

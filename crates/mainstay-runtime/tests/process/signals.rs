@@ -9,11 +9,14 @@ use crate::place::Place;
 crate::tests! {
     a_stop_signal_stops_it_with_0 in MULTI CURRENT MULTI_ON CURRENT_ON MULTI_START;
     a_stop_signal_stops_it_with_blocked_workers in MULTI_BLOCKED_LATER CURRENT_BLOCKED_LATER;
-    a_second_signal_forces_the_exit in MULTI CURRENT MULTI_ON CURRENT_ON MULTI_START MULTI_BLOCKED_LATER CURRENT_BLOCKED_LATER;
+    a_second_signal_forces_the_exit
+        in MULTI CURRENT MULTI_ON CURRENT_ON MULTI_START MULTI_BLOCKED_LATER CURRENT_BLOCKED_LATER;
     two_signals_at_once_force_the_exit in MULTI CURRENT;
     a_forced_exit_calls_the_hooks_that_were_not_called in MULTI CURRENT MULTI_BLOCKED_LATER;
-    a_signal_during_boot_rolls_back_and_exits_with_0 in MULTI CURRENT MULTI_ON CURRENT_ON MULTI_START MULTI_BLOCKED CURRENT_BLOCKED;
-    a_second_signal_during_the_rollback_forces in MULTI CURRENT MULTI_ON MULTI_START MULTI_BLOCKED CURRENT_BLOCKED;
+    a_signal_during_boot_rolls_back_and_exits_with_0
+        in MULTI CURRENT MULTI_ON CURRENT_ON MULTI_START MULTI_BLOCKED CURRENT_BLOCKED;
+    a_second_signal_during_the_rollback_forces
+        in MULTI CURRENT MULTI_ON MULTI_START MULTI_BLOCKED CURRENT_BLOCKED;
     a_signal_during_a_rollback_with_another_cause_changes_nothing in MULTI CURRENT;
     hup_and_usr1_are_refused_during_boot_and_kill_nobody in MULTI CURRENT MULTI_BLOCKED CURRENT_BLOCKED;
     hup_and_usr1_are_refused_during_the_stop in MULTI CURRENT MULTI_BLOCKED_LATER;
@@ -191,7 +194,8 @@ fn usr1_reopens_and_reloads_nothing(place: Place) {
     daemon.end().exits(0).says_nothing().without(&["reload log"]);
 }
 
-/// It blocks its thread, and is left behind after a grace; without it 5 s of its deadline would be waited for.
+/// It blocks its thread, and is left behind after a grace; without it 5 s of its deadline would be waited
+/// for.
 fn a_signal_during_a_validation_that_blocks_rolls_back_and_exits_with_0(place: Place) {
     for when in ["before", "after"] {
         let db = format!("db validate-when={when} validate=block");

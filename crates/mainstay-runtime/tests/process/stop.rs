@@ -78,7 +78,8 @@ fn a_destructor_that_panics_in_an_aborted_task_is_named(place: Place) {
     }
 }
 
-/// Rule 2. Shown to fail without the rescue: see the twin below it, where the supervisor has no thread of its own.
+/// Rule 2. Shown to fail without the rescue: see the twin below it, where the supervisor has no thread of its
+/// own.
 fn blocked_workers_cost_nobody_its_shutdown(place: Place) {
     let providers = [
         "dns",

@@ -4,9 +4,11 @@ use crate::place::Place;
 
 crate::tests! {
     a_failed_preflight_boots_nobody in MULTI CURRENT MULTI_ON MULTI_START MULTI_BLOCKED CURRENT_BLOCKED;
-    a_failed_validation_rolls_the_boot_back in MULTI CURRENT MULTI_ON MULTI_START MULTI_BLOCKED CURRENT_BLOCKED;
+    a_failed_validation_rolls_the_boot_back
+        in MULTI CURRENT MULTI_ON MULTI_START MULTI_BLOCKED CURRENT_BLOCKED;
     a_panic_in_validate_exits_with_1 in MULTI CURRENT MULTI_BLOCKED CURRENT_BLOCKED;
-    a_validate_that_blocks_is_left_behind_at_its_deadline in MULTI CURRENT CURRENT_ON MULTI_BLOCKED CURRENT_BLOCKED;
+    a_validate_that_blocks_is_left_behind_at_its_deadline
+        in MULTI CURRENT CURRENT_ON MULTI_BLOCKED CURRENT_BLOCKED;
 }
 
 const CODES: [(&str, i32); 6] =
