@@ -24,9 +24,8 @@ mod bell;
 mod loom_tests;
 mod sync;
 mod waiters;
-mod waiting;
 
 pub use self::gate::{Gate, OwnedPermit, Permit};
 pub use self::guard::{Guard, GuardGroup};
 pub use self::readiness::Readiness;
-pub use self::snapshot::{Loaded, Reader, Snapshot};
+pub use self::snapshot::{Epochs, Loaded, Open, Pinned, Reader, Snapshot, Transaction};

@@ -5,22 +5,22 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::slot::Changes;
-use crate::waiting::Waiting;
+use super::inner::Inner;
+use crate::bell::Listener;
 
 /// The future of [`Snapshot::changed`](super::Snapshot::changed): gives the version that it was woken for.
 ///
 /// It starts from the version that was visible when it was made, not when it is first polled.
 #[must_use = "a wait does nothing until it is awaited"]
 pub struct Changed<'a> {
-    changes: &'a Changes,
+    inner: &'a Inner,
     seen: u64,
-    waiting: Waiting<'a>,
+    listener: Listener<'a>,
 }
 
 impl<'a> Changed<'a> {
-    pub(super) fn new(changes: &'a Changes, seen: u64) -> Self {
-        Self { changes, seen, waiting: Waiting::default() }
+    pub(super) fn new(inner: &'a Inner) -> Self {
+        Self { inner, seen: inner.version(), listener: inner.bell.listener() }
     }
 }
 
@@ -28,8 +28,8 @@ impl Future for Changed<'_> {
     type Output = u64;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<u64> {
-        let Self { changes, seen, waiting } = &mut *self;
-        waiting.poll(cx, &changes.notify, || changes.past(*seen))
+        let Self { inner, seen, listener } = &mut *self;
+        listener.poll(cx, || Some(inner.version()).filter(|version| version > seen))
     }
 }
 

@@ -86,13 +86,36 @@
 //!   Keep an `Arc` ([`load_full`](Snapshot::load_full)) where something is kept.
 //! - A value that owns its own snapshot is a leak, as with any `Arc`.
 
+mod ambient;
 mod changed;
+mod core;
+mod ended;
+mod epochs;
+mod inner;
+mod joins;
 mod loaded;
+mod made;
+mod memo;
+mod open;
+mod pinned;
+mod publish;
+mod read;
 mod reader;
-mod slot;
+mod shim;
 mod store;
+mod stripe;
+mod table;
+mod transaction;
+mod warning;
 
 pub use self::changed::Changed;
+pub use self::ended::{Aborted, Committed, Effect, EffectFailure};
+pub use self::epochs::Epochs;
 pub use self::loaded::Loaded;
+pub use self::made::Made;
+pub use self::open::Open;
+pub use self::pinned::Pinned;
 pub use self::reader::Reader;
 pub use self::store::Snapshot;
+pub use self::transaction::Transaction;
+pub use self::warning::Warning;

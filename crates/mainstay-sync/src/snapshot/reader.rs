@@ -1,19 +1,19 @@
 //! A reader that keeps the value it read last.
 
 use std::fmt;
-use std::ops::Deref;
+use std::mem;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
-use arc_swap::cache::Cache;
-
-use super::slot::{Slot, Version};
+use super::ambient::{self, TRANSACTION};
+use super::inner::Inner;
+use super::read;
+use crate::sync::atomic::Ordering;
 
 /// Reads one snapshot over and over, at the price of one comparison while nothing changes.
 ///
 /// From [`Snapshot::reader`](super::Snapshot::reader). Every load is as fresh as
-/// [`Snapshot::load`](super::Snapshot::load) would be. It belongs to one loop, task or thread, and keeps the
-/// version it read last alive until its next load. Clone it for a second one.
+/// [`Snapshot::load`](super::Snapshot::load) outside of a pin would be; a pin does not bind it. It belongs to one loop,
+/// task or thread, and keeps the value it read last alive until its next load. Clone it for a second one.
 ///
 /// # Examples
 ///
@@ -27,17 +27,20 @@ use super::slot::{Slot, Version};
 /// assert_eq!(*reader.load(), 2);
 /// ```
 pub struct Reader<T> {
-    cache: Cache<Source<T>, Arc<Version<T>>>,
-    /// The same slot again, to speak of it while the cache is borrowed.
-    slot: Arc<Slot<T>>,
+    inner: Arc<Inner>,
+    /// The version that was read last, or one that no snapshot ever has.
+    seen: u64,
+    value: Option<Arc<T>>,
 }
 
-/// Lets the cache find the pointer inside of the shared slot.
-struct Source<T>(Arc<Slot<T>>);
+/// What was read is not the visible version, so the next load looks again.
+const NOT_VISIBLE: u64 = u64::MAX;
 
 impl<T: Send + Sync + 'static> Reader<T> {
-    pub(super) fn new(slot: Arc<Slot<T>>) -> Self {
-        Self { cache: Cache::new(Source(Arc::clone(&slot))), slot }
+    pub(super) fn new(inner: Arc<Inner>) -> Self {
+        let mut reader = Self { inner, seen: NOT_VISIBLE, value: None };
+        reader.read();
+        reader
     }
 
     /// Reads the current value.
@@ -48,37 +51,46 @@ impl<T: Send + Sync + 'static> Reader<T> {
     #[inline]
     #[track_caller]
     pub fn load(&mut self) -> &T {
-        match &self.cache.load().value {
+        self.refresh();
+        match &self.value {
             Some(value) => value,
-            None => self.slot.read_while_empty(),
+            None => self.inner.read_while_empty(),
         }
     }
 
     /// Reads the current value, or `None` if there is none.
     #[inline]
     pub fn try_load(&mut self) -> Option<&T> {
-        self.cache.load().value.as_deref()
+        self.refresh();
+        self.value.as_deref()
     }
-}
-
-impl<T> Deref for Source<T> {
-    type Target = ArcSwap<Version<T>>;
 
     #[inline]
-    fn deref(&self) -> &Self::Target {
-        &self.0.current
+    fn refresh(&mut self) {
+        // Acquire, of the release that comes before the new table: who reads an old number has seen no newer value.
+        let hint = self.inner.hint.load(Ordering::Acquire);
+        if hint != self.seen || ambient::flags() & TRANSACTION != 0 {
+            self.read();
+        }
+    }
+
+    #[cold]
+    fn read(&mut self) {
+        let (version, value) = if let Some(held) = read::staged(&self.inner) {
+            (NOT_VISIBLE, held.slots[0].arc())
+        } else {
+            let (table, index) = self.inner.visible();
+            (table.slots[index].version, table.slots[index].arc())
+        };
+        self.seen = version;
+        // Last: the destructor of the old value may panic.
+        drop(mem::replace(&mut self.value, value));
     }
 }
 
 impl<T> Clone for Reader<T> {
     fn clone(&self) -> Self {
-        Self { cache: self.cache.clone(), slot: Arc::clone(&self.slot) }
-    }
-}
-
-impl<T> Clone for Source<T> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self { inner: Arc::clone(&self.inner), seen: self.seen, value: self.value.clone() }
     }
 }
 

@@ -1,11 +1,14 @@
 //! The snapshot itself: publish on one side, load on the other.
 
 use std::fmt;
-use std::panic::Location;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::slot::Slot;
-use super::{Changed, Loaded, Reader};
+use super::ambient::{self, PIN, TRANSACTION};
+use super::inner::Inner;
+use super::shim::Guard;
+use super::table::Value;
+use super::{Changed, Loaded, Made, Reader, publish, read};
 
 /// One immutable value, atomically replaced as a whole.
 ///
@@ -23,7 +26,8 @@ use super::{Changed, Loaded, Reader};
 /// assert_eq!((*limit.load(), limit.version()), (20, 1));
 /// ```
 pub struct Snapshot<T> {
-    slot: Arc<Slot<T>>,
+    inner: Arc<Inner>,
+    value: PhantomData<Arc<T>>,
 }
 
 impl<T: Send + Sync + 'static> Snapshot<T> {
@@ -37,7 +41,7 @@ impl<T: Send + Sync + 'static> Snapshot<T> {
     /// allocation.
     #[track_caller]
     pub fn from_arc(value: Arc<T>) -> Self {
-        Self { slot: Arc::new(Slot::new(Some(value), Location::caller())) }
+        Self::make(Some(value))
     }
 
     /// Makes a snapshot that holds nothing yet.
@@ -45,7 +49,17 @@ impl<T: Send + Sync + 'static> Snapshot<T> {
     /// The place of the call is remembered, and named when the snapshot is read while it is empty.
     #[track_caller]
     pub fn empty() -> Self {
-        Self { slot: Arc::new(Slot::new(None, Location::caller())) }
+        Self::make(None)
+    }
+
+    #[track_caller]
+    fn make(value: Option<Value>) -> Self {
+        Self { inner: Arc::new(Inner::new(value, Made::here::<T>())), value: PhantomData }
+    }
+
+    #[inline]
+    pub(super) fn inner(&self) -> &Inner {
+        &self.inner
     }
 
     /// Takes the current version to read it.
@@ -68,18 +82,18 @@ impl<T: Send + Sync + 'static> Snapshot<T> {
     #[inline]
     #[track_caller]
     pub fn load(&self) -> Loaded<T> {
-        let version = self.slot.current.load();
-        if version.value.is_none() {
-            self.slot.read_while_empty();
+        let (table, index) = self.read();
+        if table.slots[index].value.is_none() {
+            self.inner.read_while_empty();
         }
-        Loaded { version }
+        Loaded::new(table, index)
     }
 
     /// Takes the current version to read it, or `None` if there is no value.
     #[inline]
     pub fn try_load(&self) -> Option<Loaded<T>> {
-        let version = self.slot.current.load();
-        version.value.is_some().then_some(Loaded { version })
+        let (table, index) = self.read();
+        table.slots[index].value.is_some().then(|| Loaded::new(table, index))
     }
 
     /// Takes the current value to keep it.
@@ -93,10 +107,25 @@ impl<T: Send + Sync + 'static> Snapshot<T> {
     #[inline]
     #[track_caller]
     pub fn load_full(&self) -> Arc<T> {
-        match &self.slot.current.load().value {
-            Some(value) => Arc::clone(value),
-            None => self.slot.read_while_empty(),
+        let (table, index) = self.read();
+        match table.slots[index].arc() {
+            Some(value) => value,
+            None => self.inner.read_while_empty(),
         }
+    }
+
+    /// The table to read from and the index in it, in one inlined piece: handing a guard through several functions
+    /// costs as much as the load.
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "as it says")]
+    fn read(&self) -> (Guard, usize) {
+        if ambient::flags() & (PIN | TRANSACTION) == 0 {
+            let (table, index) = self.inner.glance();
+            if index < table.slots.len() {
+                return (table, index);
+            }
+        }
+        read::slow(&self.inner)
     }
 
     /// Replaces the value, whole.
@@ -113,20 +142,21 @@ impl<T: Send + Sync + 'static> Snapshot<T> {
 
     /// Replaces the value by what the `Arc` points to; otherwise as [`publish`](Self::publish).
     pub fn publish_arc(&self, value: Arc<T>) {
-        self.slot.replace(Some(value));
+        let value: Value = value;
+        publish::publish(&self.inner, Some(&value));
     }
 
     /// Takes the value away: the snapshot is empty again.
     ///
     /// A change like any other, unless it was empty already.
     pub fn clear(&self) {
-        self.slot.replace(None);
+        publish::publish(&self.inner, None);
     }
 
     /// Counts the visible changes since the snapshot was made: 0 at first, one more for each publish and each
     /// clear.
     pub fn version(&self) -> u64 {
-        self.slot.current.load().number
+        self.inner.version()
     }
 
     /// Waits for a change, and gives the version then.
@@ -156,12 +186,12 @@ impl<T: Send + Sync + 'static> Snapshot<T> {
     /// Dropping the future forgets the wait and changes nothing else. A new one starts from the version of
     /// its own call, so make it before the value is read.
     pub fn changed(&self) -> Changed<'_> {
-        Changed::new(&self.slot.changes, self.version())
+        Changed::new(&self.inner)
     }
 
     /// Makes a reader for a hot loop, which keeps the value it read last.
     pub fn reader(&self) -> Reader<T> {
-        Reader::new(Arc::clone(&self.slot))
+        Reader::new(Arc::clone(&self.inner))
     }
 }
 
@@ -173,9 +203,10 @@ impl<T: Send + Sync + 'static> Default for Snapshot<T> {
     }
 }
 
-impl<T: fmt::Debug> fmt::Debug for Snapshot<T> {
+impl<T: fmt::Debug + 'static> fmt::Debug for Snapshot<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let current = self.slot.current.load();
-        f.debug_struct("Snapshot").field("version", &current.number).field("value", &current.value).finish()
+        let (table, index) = self.inner.visible();
+        let slot = &table.slots[index];
+        f.debug_struct("Snapshot").field("version", &slot.version).field("value", &slot.get::<T>()).finish()
     }
 }
