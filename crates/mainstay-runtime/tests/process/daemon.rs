@@ -55,69 +55,88 @@ pub(crate) fn main(texts: &[String]) -> ExitCode {
         });
         let _ = begun.recv();
     }
-    let leave = words.get("leave").unwrap_or("exit");
-    match words.get("door").unwrap_or("run") {
-        "run" => tokio.block_on(async { left(leave, runtime.run().await) }).report(),
-        "start" => {
-            let outcome = tokio.block_on(async {
-                let running = match runtime.start().await {
-                    Ok(running) => running,
-                    Err(outcome) => {
-                        say("not started");
-                        return outcome;
+    let place = Place { words, threads, tokio, ready, is_ready: is_ready.1 };
+    place.enter(runtime)
+}
+
+/// What a door is entered with.
+struct Place {
+    words: Words,
+    threads: usize,
+    tokio: tokio::runtime::Runtime,
+    ready: Arc<Notify>,
+    is_ready: mpsc::Receiver<()>,
+}
+
+impl Place {
+    fn enter(self, runtime: Runtime<()>) -> ExitCode {
+        let leave = self.words.get("leave").unwrap_or("exit");
+        match self.words.get("door").unwrap_or("run") {
+            "run" => self.tokio.block_on(async { left(leave, runtime.run().await) }).report(),
+            "start" => left(leave, self.tokio.block_on(started(runtime))).report(),
+            "run-on" => self.run_on(runtime),
+            "dropped" => {
+                self.tokio.block_on(async {
+                    tokio::select! {
+                        outcome = runtime.run() => { let _ = outcome; }
+                        () = self.ready.notified() => {}
                     }
-                };
-                say("started");
-                running.wait().await
-            });
-            left(leave, outcome).report()
-        }
-        "run-on" => {
-            if threads == 0 {
-                let (sender, driven) = mpsc::channel();
-                std::thread::spawn(move || {
-                    tokio.block_on(async {
-                        let _ = sender.send(());
-                        std::future::pending::<()>().await;
-                    });
                 });
-                let _ = driven.recv();
-                if words.get("blocked") == Some("start") {
-                    block_workers(&handle, 1);
-                }
-                return runtime.run_on(handle).wait().report();
+                say("dropped");
+                block()
             }
+            // The application's runtime is gone in the middle of the run.
+            "gone" => {
+                let run_on = runtime.run_on(self.tokio.handle().clone());
+                let _ = self.is_ready.recv();
+                self.tokio.shutdown_background();
+                say("gone");
+                run_on.wait().report()
+            }
+            // The same, with the future of `run` on it.
+            "gone-with-run" => {
+                self.tokio.spawn(runtime.run());
+                let _ = self.is_ready.recv();
+                self.tokio.shutdown_background();
+                say("gone");
+                block()
+            }
+            door => panic!("there is no door `{door}`"),
+        }
+    }
+
+    /// Waits in a plain thread, as the facade's door does; a current-thread runtime is driven by another.
+    fn run_on(self, runtime: Runtime<()>) -> ExitCode {
+        let handle = self.tokio.handle().clone();
+        if self.threads > 0 {
             let outcome = runtime.run_on(handle).wait();
-            tokio.shutdown_background();
-            outcome.report()
+            self.tokio.shutdown_background();
+            return outcome.report();
         }
-        "dropped" => {
-            tokio.block_on(async {
-                tokio::select! {
-                    outcome = runtime.run() => { let _ = outcome; }
-                    () = ready.notified() => {}
-                }
+        let (sender, driven) = mpsc::channel();
+        std::thread::spawn(move || {
+            self.tokio.block_on(async {
+                let _ = sender.send(self.words.get("blocked"));
+                std::future::pending::<()>().await;
             });
-            say("dropped");
-            block()
+        });
+        if driven.recv() == Ok(Some("start")) {
+            block_workers(&handle, 1);
         }
-        // The application's runtime is gone in the middle of the run.
-        "gone" => {
-            let run_on = runtime.run_on(handle);
-            let _ = is_ready.1.recv();
-            tokio.shutdown_background();
-            say("gone");
-            run_on.wait().report()
+        runtime.run_on(handle).wait().report()
+    }
+}
+
+async fn started(runtime: Runtime<()>) -> Outcome {
+    match runtime.start().await {
+        Ok(running) => {
+            say("started");
+            running.wait().await
         }
-        // The same, with the future of `run` on it.
-        "gone-with-run" => {
-            tokio.spawn(runtime.run());
-            let _ = is_ready.1.recv();
-            tokio.shutdown_background();
-            say("gone");
-            block()
+        Err(outcome) => {
+            say("not started");
+            outcome
         }
-        door => panic!("there is no door `{door}`"),
     }
 }
 

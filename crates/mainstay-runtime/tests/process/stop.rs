@@ -17,6 +17,8 @@ crate::tests! {
     blocked_workers_and_a_hook_that_hangs_end_with_the_budget in MULTI_BLOCKED_LATER CURRENT_BLOCKED_LATER;
     a_hook_is_cut_by_the_budget in MULTI CURRENT MULTI_START;
     a_task_is_cut_by_the_budget_and_hooks_keep_theirs in MULTI CURRENT;
+    a_short_budget_that_nobody_needs_is_no_124 in MULTI CURRENT MULTI_START;
+    a_short_budget_leaves_tasks_their_part in MULTI CURRENT;
     a_failed_task_stops_the_others_in_reverse in MULTI CURRENT MULTI_START;
 }
 
@@ -158,6 +160,23 @@ fn a_task_is_cut_by_the_budget_and_hooks_keep_theirs(place: Place) {
         .within(Duration::from_millis(1500), at)
         .says(&["forced      runnable of 'web'", "the budget was used up", "hooks 3/3", "exit 124"])
         .prints(&["shutdown web", "shutdown db", "shutdown dns"]);
+}
+
+fn a_short_budget_that_nobody_needs_is_no_124(place: Place) {
+    for budget in ["stop-budget=2000", "stop-budget=2000 stop-reserve=2000"] {
+        let mut daemon = place.start(budget, &["dns", "db requires=dns", "web requires=db run=wait"]);
+        daemon.wait_for("event: ready");
+        daemon.signal(Signal::Terminate);
+        daemon.end().exits(0).says_nothing().prints(&["end web", "shutdown dns"]);
+    }
+}
+
+/// A budget without a word about the reserve: tasks are waited for all the same.
+fn a_short_budget_leaves_tasks_their_part(place: Place) {
+    let mut daemon = place.start("stop-budget=4000", &["db", "web requires=db run=later-hang stop-ms=200"]);
+    daemon.wait_for("event: ready");
+    daemon.signal(Signal::Terminate);
+    daemon.end().exits(0).says(&["forced      runnable of 'web'", "its own deadline"]);
 }
 
 fn a_failed_task_stops_the_others_in_reverse(place: Place) {
