@@ -61,7 +61,7 @@ mod spec;
 mod supervise;
 
 pub use self::context::{Child, Every, RunContext, note, task};
-pub use self::control::Control;
+pub use self::control::{Control, ControlError, Reloading};
 pub use self::event::{Busy, Event, EventKind, ReloadReport, ReloadResult, TaskName};
 pub use self::exit::{Cause, CauseKind};
 pub use self::outcome::{Cut, CutBy, Failure, Forced, Outcome, OutcomeError, Problem, StopCause};

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mainstay_registry::{Phase, Provider, Registry};
+use mainstay_sync::{Epochs, Open};
 
 use crate::cell::Cell;
 use crate::engine::Engine;
@@ -18,6 +19,8 @@ pub(crate) struct Release<S> {
     shutdown_on: Option<Arc<Cell>>,
     state: Option<Arc<S>>,
     registry: Option<Arc<Registry<S>>>,
+    transaction: Option<Open>,
+    epochs: Epochs,
     progress: Progress,
 }
 
@@ -71,6 +74,8 @@ impl<S: Clone + Send + Sync + 'static> Release<S> {
             providers,
             shutdown_on,
             state: engine.state.lock().unwrap_or_else(PoisonError::into_inner).take(),
+            epochs: engine.epochs(),
+            transaction: engine.transaction.lock().unwrap_or_else(PoisonError::into_inner).take(),
             registry: engine.registry.lock().unwrap_or_else(PoisonError::into_inner).take(),
             progress: progress.clone(),
         };
@@ -79,13 +84,18 @@ impl<S: Clone + Send + Sync + 'static> Release<S> {
 
     /// The engine's references first, then the state, then the registry if nobody else has it.
     pub(crate) fn run(self) {
-        let Self { mut providers, shutdown_on, state, registry, progress } = self;
+        let Self { mut providers, shutdown_on, state, registry, transaction, epochs, progress } = self;
         progress.dropping("shutdown_on", shutdown_on.and_then(|cell| cell.take()));
+        // A reload that was given up, and whose abort nobody has run.
+        progress.dropping("reload", transaction);
+        epochs.on_warning(|_| {});
         while let Some((name, provider)) = providers.pop() {
             progress.dropping(name, provider);
         }
         progress.dropping("state", state);
         if let Some(registry) = registry.and_then(Arc::into_inner) {
+            // Each snapshot gets its value back, so that it goes with its provider and not with the table.
+            epochs.close();
             for held in registry.into_reverse_plan_order() {
                 if Arc::strong_count(&held.value) > 1 {
                     progress.found().held.push(held.name);

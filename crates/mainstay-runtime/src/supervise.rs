@@ -8,7 +8,7 @@ use mainstay_registry::{Phase, Plan, PlanError, Result};
 use tokio::sync::oneshot;
 
 use crate::cell::{Cell, Done, Label, Work};
-use crate::engine::{Engine, Node, rescue};
+use crate::engine::{Engine, Node, epochs_of, rescue};
 use crate::event::EventKind;
 use crate::exit::Exit;
 use crate::machine::{Input, Machine, Stage};
@@ -121,8 +121,9 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
     async fn plan(&mut self) -> std::result::Result<(), Option<Outcome>> {
         let Some(registry) = self.engine.registry() else { return Err(None) };
         let planned: Planned<S> = Arc::default();
-        let result = Arc::clone(&planned);
+        let (result, engine) = (Arc::clone(&planned), Arc::clone(&self.engine));
         let future: BoxFuture<'static, Result<()>> = Box::pin(async move {
+            engine.know_epochs(epochs_of(&registry));
             let plan = registry.seal();
             let nodes = plan.as_ref().map(|plan| Node::all(&registry, plan)).unwrap_or_default();
             *result.lock().unwrap_or_else(PoisonError::into_inner) = Some((plan, nodes));

@@ -24,6 +24,33 @@ pub mod sync {
         /// `.requires::<ThePublisher>()` on the reader. Where it is allowed to be empty (the publisher is
         /// disabled), read it with `try_load`.
         MS0401 EMPTY_SNAPSHOT;
+
+        /// a publish came after its reload was aborted, and was discarded
+        ///
+        /// A task that carried the transaction of a reload published when that reload had been refused. The value was
+        /// dropped: showing it would show a part of what was refused. Await such tasks inside of the `reload` hook, so
+        /// that what they publish is part of the decision.
+        MS0402 LATE_DISCARDED;
+
+        /// a publish came after its reload was committed, and was immediate
+        ///
+        /// A task that carried the transaction of a reload published after the commit. The value is visible, in an
+        /// epoch of its own: readers may have seen the rest of the reload without it. Await such tasks inside of the
+        /// `reload` hook.
+        MS0403 LATE_IMMEDIATE;
+
+        /// a task published beside a running reload, and outside of its transaction
+        ///
+        /// While the `reload` hook of the provider that last published this snapshot was running, a task without the
+        /// transaction published it. A spawned task does not carry the transaction by itself: take it along with
+        /// `Transaction::current()` and `scope`, or publish in the hook. The value was visible at once.
+        MS0404 OUTSIDE_TRANSACTION;
+
+        /// two daemons of one process publish one snapshot
+        ///
+        /// A snapshot belongs to the daemon that published it first. For the other it is an epoch of its own: a pin of
+        /// that daemon does not hold it together with the others. Give each daemon its own snapshot.
+        MS0405 OTHER_DAEMON;
     }
 }
 

@@ -1,4 +1,7 @@
-//! The path of admission with a limit.
+//! Admits up to a limit, in order of arrival, and drains.
 //!
-//! It belongs to the frozen names of mainstay, so that `use mainstay::gate` means the same in every
-//! version. What counts work in flight today is in [`guard`](crate::guard).
+//! The path belongs to the frozen names of mainstay, so that `use mainstay::gate` means the same in every version.
+
+pub use mainstay_sync::gate::{
+    Drained, Enter, EnterError, EnterOwned, Gate, OwnedPermit, Permit, TryEnterError,
+};

@@ -8,7 +8,9 @@ mod daemon;
 pub mod gate;
 pub mod guard;
 pub mod prelude;
+pub mod readiness;
 pub mod registry;
+pub mod snapshot;
 
 #[cfg(feature = "daemon")]
 pub use self::daemon::{Daemon, DaemonBuilder};
@@ -24,7 +26,11 @@ pub use mainstay_registry::{
     TaskFuture, Validate, async_trait, priority,
 };
 pub use mainstay_runtime::{
-    Control, Event, EventKind, Every, Failure, Forced, Outcome, OutcomeError, Problem, RunContext,
-    RunnableFn, Running, Runtime, Signal, SignalSender, Signals, StopCause, note, runnable, task,
+    Control, ControlError, Cut, CutBy, Event, EventKind, Every, Failure, Forced, Outcome, OutcomeError,
+    Problem, ReloadReport, ReloadResult, RunContext, RunnableFn, Running, Runtime, Signal, SignalSender,
+    Signals, StopCause, note, runnable, task,
 };
-pub use mainstay_sync::{Guard, GuardGroup, Loaded, Reader, Snapshot};
+pub use mainstay_sync::{
+    Epochs, Gate, Guard, GuardGroup, Loaded, OwnedPermit, Permit, Pinned, Reader, Readiness, Snapshot,
+    Transaction,
+};

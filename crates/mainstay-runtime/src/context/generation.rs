@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::BoxFuture;
 use mainstay_registry::{Phase, Result};
+use mainstay_sync::{Epochs, Pinned};
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -18,7 +19,8 @@ use tokio_util::sync::CancellationToken;
 use super::{Child, RunContext};
 use crate::cell::{Cell, Done, Label, Work};
 use crate::clock::Clock;
-use crate::event::TaskName;
+use crate::control::LastReload;
+use crate::event::{ReloadReport, TaskName};
 use crate::exit::Exit;
 use crate::machine::{Input, TaskId};
 
@@ -28,6 +30,9 @@ pub(crate) trait Host: Send + Sync {
     fn handle(&self) -> &Handle;
     fn clock(&self) -> Clock;
     fn reopened(&self) -> watch::Receiver<u64>;
+    fn epochs(&self) -> Epochs;
+    fn request_reload(self: Arc<Self>) -> Option<(u64, watch::Receiver<LastReload>)>;
+    fn last_reload(&self) -> Option<Arc<ReloadReport>>;
 }
 
 pub(crate) struct Generation {
@@ -114,6 +119,10 @@ impl Generation {
         }
     }
 
+    pub(super) fn pin(&self) -> Pinned {
+        self.host.as_ref().map(|host| host.epochs()).unwrap_or_default().pin()
+    }
+
     fn members(&self) -> MutexGuard<'_, Members> {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -129,8 +138,9 @@ impl Generation {
             None => (Handle::current(), Clock::Real),
         };
         let provider = this.name.provider;
-        let future =
-            Box::pin(async move { future.await.map_err(|error| error.in_phase(Phase::Run, provider)) });
+        let epochs = this.host.as_ref().map(|host| host.epochs()).unwrap_or_default();
+        let future = async move { future.await.map_err(|error| error.in_phase(Phase::Run, provider)) };
+        let future = Box::pin(async move { epochs.scope(provider, future).await });
         let label = Label::Child { provider, child: name.clone(), generation: this.name.generation };
         let context = RunContext::new(Arc::clone(this));
         let mut members = this.members();

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mainstay_registry::{Result, TaskFuture};
+use mainstay_sync::Pinned;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -173,6 +174,24 @@ impl RunContext {
     /// When `period` is zero.
     pub fn every(&self, period: Duration) -> Every {
         Every::new(period, self.shutdown_token().clone())
+    }
+
+    /// Holds the present epoch: what is read through the pin is of one epoch across every snapshot of the daemon,
+    /// also while a reload commits. One at the start of a request.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mainstay_runtime::RunContext;
+    /// use mainstay_sync::Snapshot;
+    ///
+    /// fn answer(cx: &RunContext, routes: &Snapshot<Vec<String>>, limit: &Snapshot<usize>) -> usize {
+    ///     let pinned = cx.pin();
+    ///     pinned.load(routes).len().min(*pinned.load(limit)) // never the routes of one reload and the limit of another
+    /// }
+    /// ```
+    pub fn pin(&self) -> Pinned {
+        self.generation.pin()
     }
 
     /// Completes at the next SIGUSR1 (or [`Control::reopen`](crate::Control::reopen)): close and open log files

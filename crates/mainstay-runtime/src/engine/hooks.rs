@@ -35,33 +35,47 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
         }
     }
 
-    /// The hook's future. Nothing of the user's runs before its first poll: the call itself is in the future.
+    /// The hook's future. Nothing of the user's runs before its first poll: the call itself is in the future. What a
+    /// hook publishes belongs to the daemon, and what a reload publishes is staged.
     fn hook_future(self: &Arc<Self>, id: HookId) -> Option<BoxFuture<'static, Result<()>>> {
         let state = self.state()?;
         let provider = || self.node(id.node).and_then(|node| Some((node.provider()?, node.name)));
+        let epochs = self.epochs();
         Some(match id.kind {
             HookKind::Boot => {
                 let (provider, name) = provider()?;
-                Box::pin(
-                    async move { provider.boot(&state).await.map_err(|e| e.in_phase(Phase::Boot, name)) },
-                )
+                let hook =
+                    async move { provider.boot(&state).await.map_err(|e| e.in_phase(Phase::Boot, name)) };
+                Box::pin(async move { epochs.scope(name, hook).await })
             }
             HookKind::Shutdown => {
                 let (provider, name) = provider()?;
-                Box::pin(async move {
+                let hook = async move {
                     provider.shutdown(&state).await.map_err(|e| e.in_phase(Phase::Shutdown, name))
-                })
+                };
+                Box::pin(async move { epochs.scope(name, hook).await })
             }
             HookKind::Reload => {
-                let (provider, name) = provider()?;
-                Box::pin(async move {
+                let ((provider, name), transaction) = (provider()?, self.transaction()?);
+                let hook = async move {
                     match provider.as_reloadable() {
                         Some(hook) => hook.reload(&state).await.map_err(|e| e.in_phase(Phase::Reload, name)),
                         None => Ok(()),
                     }
+                };
+                Box::pin(async move { transaction.scope(epochs.scope(name, hook)).await })
+            }
+            HookKind::ReloadState => {
+                let (hook, transaction) = ((self.state_reload?)(state), self.transaction()?);
+                Box::pin(async move { transaction.scope(epochs.scope("state", hook)).await })
+            }
+            HookKind::Commit | HookKind::Abort => {
+                let engine = Arc::clone(self);
+                Box::pin(async move {
+                    engine.end_transaction(id, id.kind == HookKind::Commit);
+                    Ok(())
                 })
             }
-            HookKind::ReloadState => (self.state_reload?)(state),
             HookKind::Validate => {
                 let engine = Arc::clone(self);
                 Box::pin(async move {
@@ -78,7 +92,7 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
         let mut last = None;
         while let Some(index) = self.walk(id, last.take()) {
             let exit = match self.node(index).and_then(|node| Some((node.provider()?, node.name))) {
-                Some((provider, name)) => validate(&*provider, state, name),
+                Some((provider, name)) => self.epochs().enter(name, || validate(&*provider, state, name)),
                 None => Exit::Ok,
             };
             last = Some((index, exit));
@@ -92,7 +106,8 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
         let host: Arc<dyn Host> = Arc::<Self>::clone(self);
         let generation = Generation::new(id, name, host);
         let index = id.task;
-        let future: BoxFuture<'static, Result<()>> = Box::pin(async move {
+        let epochs = self.epochs();
+        let body = async move {
             // The call, the clone and their destructors are the user's: here they are inside of the cell.
             let task = {
                 let own = S::clone(&state);
@@ -112,7 +127,9 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
                 None => Ok(()),
             };
             result.map_err(|error| error.in_phase(Phase::Run, name.provider))
-        });
+        };
+        let future: BoxFuture<'static, Result<()>> =
+            Box::pin(async move { epochs.scope(name.provider, body).await });
         let label = Label::Task { provider: name.provider, generation: id.generation };
         let done = Box::new(MainDone::new(&generation));
         let context = RunContext::new(Arc::clone(&generation));

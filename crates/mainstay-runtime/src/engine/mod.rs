@@ -5,16 +5,19 @@ mod hooks;
 mod nodes;
 mod rescue;
 mod slot;
+mod transaction;
 
 pub(crate) use self::nodes::Node;
 pub(crate) use self::rescue::rescue;
 pub(crate) use self::slot::Slot;
+pub(crate) use self::transaction::epochs_of;
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use mainstay_registry::{Registry, Result};
+use mainstay_sync::Epochs;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -24,7 +27,8 @@ use self::rescue::rescue_and;
 use crate::cell::Seen;
 use crate::clock::Clock;
 use crate::context::Host;
-use crate::event::{Busy, EventKind, Sink};
+use crate::control::LastReload;
+use crate::event::{Busy, EventKind, ReloadReport, Sink};
 use crate::exit::Exit;
 use crate::machine::{Action, HookId, HookKind, Input, Look, Machine, TaskId, describe};
 
@@ -49,6 +53,12 @@ pub(crate) struct Engine<S> {
     pub(crate) state_reload: Option<StateReload<S>>,
     walk: Slot,
     step0: Slot,
+    /// The commit or the abort of a reload.
+    ending: Slot,
+    epochs: transaction::Known,
+    pub(crate) transaction: Mutex<Option<mainstay_sync::Open>>,
+    reloads: watch::Sender<LastReload>,
+    last_reload: Mutex<Option<Arc<ReloadReport>>>,
     pub(crate) handle: Handle,
     pub(crate) clock: Clock,
     pub(crate) sink: Sink,
@@ -86,6 +96,11 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
             state_reload: parts.state_reload,
             walk: Slot::default(),
             step0: Slot::default(),
+            ending: Slot::default(),
+            epochs: OnceLock::new(),
+            transaction: Mutex::new(None),
+            reloads: watch::Sender::new((0, None)),
+            last_reload: Mutex::new(None),
             handle: parts.handle,
             clock: parts.clock,
             sink: parts.sink,
@@ -168,6 +183,8 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
                     let reopen = self.reopen.clone();
                     self.calls.call(move || reopen.send_modify(|count| *count += 1));
                 }
+                Action::OpenTransaction => self.open_transaction(),
+                Action::ReloadDone { round, report } => self.reload_done(round, report),
                 Action::Ready => {
                     let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner).take();
                     if let Some(ready) = ready {
@@ -203,6 +220,7 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
             (HookKind::Reload, Some(node)) => &node.reload,
             (HookKind::Shutdown, Some(node)) => &node.shutdown,
             (HookKind::ReloadState, _) => &self.step0,
+            (HookKind::Commit | HookKind::Abort, _) => &self.ending,
             _ => &self.walk,
         }
     }
@@ -267,6 +285,18 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
         if lately { STARVED_AGAIN } else { STARVED }
     }
 
+    fn reload_done(&self, round: u64, report: Option<Arc<ReloadReport>>) {
+        if let Some(report) = &report {
+            let report = Some(Arc::clone(report));
+            let old = std::mem::replace(
+                &mut *self.last_reload.lock().unwrap_or_else(PoisonError::into_inner),
+                report,
+            );
+            drop(old);
+        }
+        self.reloads.send_replace((round, report));
+    }
+
     fn say_late(self: &Arc<Self>) {
         let now = self.clock.now();
         let (phase, standing) = {
@@ -319,5 +349,20 @@ impl<S: Clone + Send + Sync + 'static> Host for Engine<S> {
 
     fn reopened(&self) -> watch::Receiver<u64> {
         self.reopen.subscribe()
+    }
+
+    fn epochs(&self) -> Epochs {
+        Self::epochs(self)
+    }
+
+    fn request_reload(self: Arc<Self>) -> Option<(u64, watch::Receiver<LastReload>)> {
+        // Subscribed first: the answer may be there before this returns.
+        let reloads = self.reloads.subscribe();
+        let round = self.with_machine(Machine::request_reload)?;
+        Some((round, reloads))
+    }
+
+    fn last_reload(&self) -> Option<Arc<ReloadReport>> {
+        self.last_reload.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

@@ -1,6 +1,7 @@
 //! The one place that turns events into lines of `tracing`.
 //!
-//! Their target is `mainstay`. The fields `provider`, `phase`, `generation` and `code` are frozen: dashboards and alerts may rely on them.
+//! Their target is `mainstay`. The fields `provider`, `phase`, `generation` and `code` are frozen: dashboards and
+//! alerts may rely on them.
 
 use std::time::Duration;
 
@@ -60,6 +61,7 @@ pub(crate) fn log(event: &Event) {
         EventKind::ReloadAborted => {
             warn!(target: TARGET, phase = "reload", "reload given up: the process stops");
         }
+        EventKind::Snapshot { code, warning } => warn!(target: TARGET, code, "{warning}"),
         EventKind::Reopening => info!(target: TARGET, phase = "run", "reopening"),
         EventKind::SignalRefused { signal, phase } => {
             warn!(target: TARGET, phase = phase.as_str(), %signal, "{signal} is not followed during {phase}");
@@ -145,8 +147,11 @@ fn reloaded(report: &ReloadReport) {
         }
     }
     let took = human(report.took);
-    if report.is_ok() {
-        info!(target: TARGET, phase = "reload", %took, "reload finished");
+    for effect in &report.effects {
+        error!(target: TARGET, phase = "reload", "{effect}");
+    }
+    if let Some(epoch) = report.epoch {
+        info!(target: TARGET, phase = "reload", epoch, %took, "reload committed");
     } else {
         error!(target: TARGET, phase = "reload", %took, "reload refused");
     }

@@ -105,6 +105,13 @@ pub enum EventKind {
     Reloaded(Arc<ReloadReport>),
     /// A reload was given up, because the process stops.
     ReloadAborted,
+    /// A publish that is probably not what its author meant.
+    Snapshot {
+        /// The stable code: `MS0402` to `MS0405`.
+        code: &'static str,
+        /// What happened to which snapshot.
+        warning: String,
+    },
     /// Log files are to be reopened.
     Reopening,
     /// A signal that cannot be followed in this phase.
@@ -203,12 +210,16 @@ pub struct ReloadReport {
     pub took: Duration,
     /// Who was asked, and what came of it.
     pub entries: Vec<(&'static str, ReloadResult)>,
+    /// The epoch that everything published became visible in; `None` when somebody refused and nothing did.
+    pub epoch: Option<u64>,
+    /// What went wrong in the effects of the commit or the abort: they undo nothing.
+    pub effects: Vec<String>,
 }
 
 impl ReloadReport {
-    /// True when nobody refused.
-    pub fn is_ok(&self) -> bool {
-        self.entries.iter().all(|(_, result)| matches!(result, ReloadResult::Reloaded { .. }))
+    /// True when it was committed: nobody refused, and all that was published is visible.
+    pub fn is_committed(&self) -> bool {
+        self.epoch.is_some()
     }
 }
 

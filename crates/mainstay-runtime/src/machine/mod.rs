@@ -20,13 +20,15 @@ use std::time::{Duration, Instant};
 use mainstay_registry::Phase;
 
 use self::boot::Boot;
+pub(crate) use self::reload::TransactionEnd;
+
 use self::reload::Reload;
 use self::stop::Stop;
 use self::tasks::Tasks;
 use self::validate::Walk;
 use crate::cell::Seen;
 use crate::clock::human;
-use crate::event::EventKind;
+use crate::event::{EventKind, ReloadReport};
 use crate::exit::Exit;
 use crate::outcome::{Cut, CutBy, Ending, Failure, Forced, Outcome, Problem, StopCause};
 use crate::signals::Signal;
@@ -41,6 +43,8 @@ pub(crate) enum HookKind {
     Validate,
     ReloadState,
     Reload,
+    Commit,
+    Abort,
     Shutdown,
 }
 
@@ -49,7 +53,7 @@ impl HookKind {
         match self {
             Self::Boot => Phase::Boot,
             Self::Validate => Phase::Validate,
-            Self::ReloadState | Self::Reload => Phase::Reload,
+            Self::ReloadState | Self::Reload | Self::Commit | Self::Abort => Phase::Reload,
             Self::Shutdown => Phase::Shutdown,
         }
     }
@@ -85,9 +89,10 @@ pub(crate) enum Input {
     TaskOver(TaskId, Exit),
     /// A child ended with a failure.
     ChildFailed(TaskId, String, Exit),
+    /// From inside the hook that ends a reload's transaction.
+    TransactionEnded(HookId, TransactionEnd),
     Signal(Signal),
     Stop(StopCause),
-    Reload,
     Reopen,
     Tick,
 }
@@ -101,6 +106,13 @@ pub(crate) enum Action {
     AskTask(TaskId),
     AbortTask(TaskId),
     Reopen,
+    /// A reload begins: what is published in its hooks from now on is staged.
+    OpenTransaction,
+    /// A reload is over; without a report it was given up.
+    ReloadDone {
+        round: u64,
+        report: Option<Arc<ReloadReport>>,
+    },
     /// Everything is ready.
     Ready,
     /// The end has begun: tell the state's token.
@@ -218,7 +230,7 @@ impl Machine {
             Input::ChildFailed(id, child, exit) => self.child_failed(id, &child, exit, now),
             Input::Signal(signal) => self.signal(signal, now),
             Input::Stop(cause) => self.request_stop(cause, now),
-            Input::Reload => self.request_reload(now),
+            Input::TransactionEnded(id, end) => self.transaction_ended(id, end),
             Input::Reopen => self.out.push(Action::Reopen),
             Input::Tick => self.tick(now, look),
         }
@@ -228,7 +240,9 @@ impl Machine {
         match id.kind {
             HookKind::Boot => self.boot_ended(id, exit, now),
             HookKind::Validate => self.walk_ended(id, &exit, now),
-            HookKind::ReloadState | HookKind::Reload => self.reload_ended(id, exit, now),
+            HookKind::ReloadState | HookKind::Reload | HookKind::Commit | HookKind::Abort => {
+                self.reload_ended(id, exit, now);
+            }
             HookKind::Shutdown => self.shutdown_ended(id, exit, now),
         }
     }
@@ -266,7 +280,7 @@ impl Machine {
                 self.emit(EventKind::Reopening);
                 self.out.push(Action::Reopen);
             } else {
-                self.request_reload(now);
+                let _ = self.request_reload(now);
             }
         } else {
             self.emit(EventKind::SignalRefused { signal, phase: self.phase() });
@@ -316,7 +330,7 @@ impl Machine {
         match self.stage {
             Stage::Boot => self.boot_cancel(now),
             Stage::Preflight | Stage::Validate => self.walk_cancel(now),
-            Stage::Run => self.reload_abort(),
+            Stage::Run => self.reload_abort(now),
             _ => {}
         }
         self.out.push(Action::Wake);

@@ -1,4 +1,9 @@
-//! Reload: step 0 is the state's, then one provider after the other; who refuses is named, who requires it skipped.
+//! Reload: one transaction. Step 0 is the state's hook, then one provider after the other; then one commit, or one
+//! abort.
+//!
+//! Everybody is asked but those that require one that refused: they are skipped because of it. When nobody refused,
+//! all that was published becomes visible in one step; when somebody did, none of it. The transaction itself is the
+//! engine's; here is only who is asked, and how it ends.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,6 +21,8 @@ pub(super) struct Reload {
     active: Option<Active>,
     /// Asked for while one ran: requests coalesce into one more.
     again: bool,
+    /// How many have begun. Whoever asks is answered with the report of one of them.
+    rounds: u64,
 }
 
 struct Active {
@@ -25,9 +32,28 @@ struct Active {
     running: Option<Running>,
     /// Its deadline has passed and was reported; it is waited for up to the grace.
     overdue: bool,
-    /// The provider whose refusal, direct or not, lets this one be skipped.
+    /// For each provider the one whose refusal, direct or not, concerns it.
     refused: Vec<Option<&'static str>>,
+    first_refusal: Option<&'static str>,
+    ending: Option<Ending>,
     report: ReloadReport,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    Commit,
+    Abort,
+    /// The process stops; what was staged is dropped, and nobody waits for it.
+    GivenUp,
+}
+
+/// How the transaction ended, as plain data.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TransactionEnd {
+    /// The epoch that is visible now, when it was committed.
+    pub(crate) epoch: Option<u64>,
+    /// What went wrong in its effects, one line each.
+    pub(crate) effects: Vec<String>,
 }
 
 impl Reload {
@@ -37,29 +63,36 @@ impl Reload {
 }
 
 impl Machine {
-    /// A reload during a reload is one more afterwards; during the end it is refused by `signal`.
-    pub(super) fn request_reload(&mut self, now: Instant) {
+    /// Begins a reload, or one more after the one that runs. The number of the round whose report is the answer;
+    /// `None` when nothing can be reloaded now.
+    pub(crate) fn request_reload(&mut self, now: Instant) -> Option<u64> {
         if self.stage != Stage::Run || self.cause.is_some() {
-            return;
+            return None;
         }
         if self.reload.active.is_some() {
             self.reload.again = true;
-            return;
+            return Some(self.reload.rounds + 1);
         }
+        self.reload.rounds += 1;
         self.emit(EventKind::Reloading);
+        self.out.push(Action::OpenTransaction);
         self.reload.active = Some(Active {
             since: now,
             next: 0,
             running: None,
             overdue: false,
             refused: vec![None; self.spec.nodes.len()],
+            first_refusal: None,
+            ending: None,
             report: ReloadReport::default(),
         });
+        let round = self.reload.rounds;
         if self.spec.reload_state {
             self.spawn_reload(HookKind::ReloadState, NO_NODE, now);
         } else {
             self.reload_next(now);
         }
+        Some(round)
     }
 
     fn spawn_reload(&mut self, kind: HookKind, node: usize, now: Instant) {
@@ -80,7 +113,7 @@ impl Machine {
         )
     }
 
-    /// Asks the next one that does not require one that refused.
+    /// Asks the next one that does not require one that refused; after the last one the transaction ends.
     fn reload_next(&mut self, now: Instant) {
         let spec = Arc::clone(&self.spec);
         loop {
@@ -88,7 +121,10 @@ impl Machine {
             let Some(&node) = spec.reload_order.get(active.next) else { break };
             active.next += 1;
             // A refusal passes on through providers that are not reloadable themselves.
-            let because = refusal(&spec.nodes, &active.refused, node);
+            let because = match active.first_refusal {
+                Some(_) => refusal(&spec.nodes, &active.refused, node),
+                None => None,
+            };
             if let Some(because) = because {
                 active.refused[node] = Some(because);
                 active.report.entries.push((spec.nodes[node].name, ReloadResult::Skipped { because }));
@@ -97,13 +133,40 @@ impl Machine {
             self.spawn_reload(HookKind::Reload, node, now);
             return;
         }
-        self.reload_finish(now);
+        let refused = self.reload.active.as_ref().is_some_and(|active| active.first_refusal.is_some());
+        self.end_transaction(if refused { Ending::Abort } else { Ending::Commit }, now);
+    }
+
+    /// Commit and abort run the effects, which are the user's: each is a hook of its own.
+    fn end_transaction(&mut self, ending: Ending, now: Instant) {
+        if let Some(active) = &mut self.reload.active {
+            active.ending = Some(ending);
+        }
+        let kind = if ending == Ending::Commit { HookKind::Commit } else { HookKind::Abort };
+        self.spawn_reload(kind, NO_NODE, now);
+    }
+
+    /// How it ended, told from inside the hook that ended it.
+    pub(super) fn transaction_ended(&mut self, id: HookId, end: TransactionEnd) {
+        if let Some(active) = &mut self.reload.active
+            && active.running.is_some_and(|running| running.id == id)
+        {
+            active.report.epoch = end.epoch;
+            active.report.effects.extend(end.effects);
+        }
     }
 
     pub(super) fn reload_ended(&mut self, id: HookId, exit: Exit, now: Instant) {
         let Some(active) = &mut self.reload.active else { return };
         let Some(running) = active.running.filter(|running| running.id == id) else { return };
         active.running = None;
+        if active.ending.is_some() {
+            if let Some(failure) = Failure::of("effects", Phase::Reload, exit) {
+                active.report.effects.push(failure.headline());
+            }
+            self.reload_finish(now);
+            return;
+        }
         if active.overdue {
             self.reload_next(now);
             return;
@@ -121,15 +184,23 @@ impl Machine {
 
     fn reload_result(&mut self, id: HookId, name: &'static str, result: ReloadResult, now: Instant) {
         let Some(active) = &mut self.reload.active else { return };
+        let result = match (result, active.first_refusal) {
+            // It may have read half of what the first one staged before it refused.
+            (ReloadResult::Refused(failure), Some(first)) => {
+                ReloadResult::Refused(failure.also_seen(&format!("asked after '{first}' had refused")))
+            }
+            (result, _) => result,
+        };
         let refused = matches!(result, ReloadResult::Refused(_));
         active.report.entries.push((name, result));
-        if id.kind == HookKind::ReloadState && refused {
-            // Step 0 refused: nobody else is asked.
-            self.reload_finish(now);
-            return;
-        }
         if refused {
-            active.refused[id.node] = Some(name);
+            active.first_refusal.get_or_insert(name);
+            if id.kind == HookKind::ReloadState {
+                // Step 0 refused: nobody else is asked.
+                active.next = usize::MAX;
+            } else {
+                active.refused[id.node] = Some(name);
+            }
         }
         if active.running.is_none() {
             self.reload_next(now);
@@ -139,21 +210,29 @@ impl Machine {
     fn reload_finish(&mut self, now: Instant) {
         let Some(mut active) = self.reload.active.take() else { return };
         active.report.took = now.saturating_duration_since(active.since);
-        self.emit(EventKind::Reloaded(Arc::new(active.report)));
-        if std::mem::take(&mut self.reload.again) {
-            self.request_reload(now);
+        let report = (active.ending != Some(Ending::GivenUp)).then(|| Arc::new(active.report));
+        if let Some(report) = &report {
+            self.emit(EventKind::Reloaded(Arc::clone(report)));
+        }
+        self.out.push(Action::ReloadDone { round: self.reload.rounds, report });
+        if std::mem::take(&mut self.reload.again) && self.request_reload(now).is_none() {
+            let round = self.reload.rounds + 1;
+            self.out.push(Action::ReloadDone { round, report: None });
         }
     }
 
-    /// The process stops: the hook in flight is aborted, the rest is not asked.
-    pub(super) fn reload_abort(&mut self) {
-        self.reload.again = false;
-        if let Some(active) = self.reload.active.take() {
-            if let Some(running) = active.running {
-                self.out.push(Action::AbortHook(running.id));
-            }
-            self.emit(EventKind::ReloadAborted);
+    /// The process stops: the hook in flight is aborted, the rest is not asked, what was staged is dropped. A commit
+    /// that has begun is not undone.
+    pub(super) fn reload_abort(&mut self, now: Instant) {
+        let Some(active) = &mut self.reload.active else { return };
+        if active.ending.is_some() {
+            return;
         }
+        if let Some(running) = active.running.take() {
+            self.out.push(Action::AbortHook(running.id));
+        }
+        self.emit(EventKind::ReloadAborted);
+        self.end_transaction(Ending::GivenUp, now);
     }
 
     pub(super) fn reload_tick(&mut self, now: Instant, look: &dyn Look) {
@@ -166,7 +245,11 @@ impl Machine {
         if active.overdue {
             // It did not end within the grace either: left behind, and named already.
             active.running = None;
-            self.reload_next(now);
+            if active.ending.is_some() {
+                self.reload_finish(now);
+            } else {
+                self.reload_next(now);
+            }
             return;
         }
         running.until = now + GRACE;
@@ -179,6 +262,13 @@ impl Machine {
         let failure = Failure::new(name, Phase::Reload, Problem::Deadline(limit))
             .at(site)
             .detail(describe(&look.hook(id)));
+        if let Some(active) = &mut self.reload.active
+            && active.ending.is_some()
+        {
+            // An effect hangs. What is visible stays so; the others may not have run.
+            active.report.effects.push(failure.headline());
+            return;
+        }
         self.out.push(Action::AbortHook(id));
         self.reload_result(id, name, ReloadResult::Refused(failure), now);
     }
@@ -194,9 +284,6 @@ fn refusal(
     refused: &[Option<&'static str>],
     node: usize,
 ) -> Option<&'static str> {
-    if refused.iter().all(Option::is_none) {
-        return None;
-    }
     let mut stack = nodes[node].requires.clone();
     let mut seen = vec![false; nodes.len()];
     while let Some(dep) = stack.pop() {

@@ -87,6 +87,11 @@ impl Failure {
         self
     }
 
+    pub(crate) fn also_seen(mut self, text: &str) -> Self {
+        self.detail = Some(self.detail.map_or_else(|| text.to_owned(), |detail| format!("{detail}; {text}")));
+        self
+    }
+
     /// The provider's shown name.
     pub fn provider(&self) -> &'static str {
         self.provider

@@ -18,4 +18,5 @@ mod run;
 mod stop;
 mod supervision;
 mod support;
+mod transaction;
 mod validate;

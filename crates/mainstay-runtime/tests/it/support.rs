@@ -52,7 +52,7 @@ pub fn events(log: &Log) -> impl FnMut(&mainstay_runtime::Event) + Send + 'stati
             EventKind::Ready { .. } => "ready".to_owned(),
             EventKind::Failed(failure) => format!("failed {} {}", failure.provider(), failure.phase()),
             EventKind::Reloading => "reloading".to_owned(),
-            EventKind::Reloaded(report) => format!("reloaded {}", report.is_ok()),
+            EventKind::Reloaded(report) => format!("reloaded {}", report.is_committed()),
             EventKind::ReloadAborted => "reload aborted".to_owned(),
             EventKind::Reopening => "reopening".to_owned(),
             EventKind::SignalRefused { signal, phase } => format!("refused {signal} in {phase}"),

@@ -217,7 +217,7 @@ fn print_event(event: &Event) {
                     _ => {}
                 }
             }
-            format!("reload {}", if report.is_ok() { "done" } else { "refused" })
+            format!("reload {}", if report.is_committed() { "done" } else { "refused" })
         }
         EventKind::ReloadAborted => "reload aborted".to_owned(),
         EventKind::SignalRefused { signal, phase } => format!("{signal} refused in {phase}"),

@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use mainstay_cli::{Flags, OwnArgs, RunMode};
 use mainstay_registry::{Registry, ReloadState, Result, SharedState, async_trait};
+use mainstay_sync::{Epochs, Pinned};
 use tokio_util::sync::CancellationToken;
 
 /// The ready-made state: the registry, the flags, and what kind of run this is.
@@ -104,6 +105,14 @@ impl Daemon {
     /// Borrows a provider or a plain value, when it is registered.
     pub fn get<T: Any + Send + Sync>(&self) -> Option<&T> {
         self.inner.registry.get()
+    }
+
+    /// Holds the present epoch: what is read through the pin is of one epoch across every snapshot of the daemon, also
+    /// while a reload commits. Take one at the start of a request.
+    ///
+    /// Before the run, when nothing can have been published yet, it holds nothing.
+    pub fn pin(&self) -> Pinned {
+        self.get::<Epochs>().cloned().unwrap_or_default().pin()
     }
 
     /// Returns `--config-dir`: where the configuration is read. `config` when not given.
