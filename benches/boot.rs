@@ -9,7 +9,8 @@
 //!
 //! What is printed is the fastest of the rounds, which take turns: a boot happens once, so what disturbs it only adds.
 //!
-//! Run: `cargo bench --manifest-path benches/Cargo.toml --bench boot`
+//! Run: `cargo bench --manifest-path benches/Cargo.toml --bench boot`; to optimise the empty hooks as well, which takes
+//! five minutes to compile, with `--config profile.bench.package.mainstay-bench-types.opt-level=3`.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

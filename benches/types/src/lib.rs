@@ -71,13 +71,6 @@ impl Many for continuo::Registry<()> {
     }
 }
 
-impl Many for http::Extensions {
-    #[inline(never)]
-    fn take<const N: usize>(&mut self) {
-        self.insert(Arc::new(P::<N>::new()));
-    }
-}
-
 macro_rules! ten {
     ($many:ident, $from:expr) => {
         $many.take::<{ $from }>();
