@@ -2,15 +2,15 @@
 //!
 //! An input is up to twelve providers of distinct types in some order of registration, each with priorities,
 //! capabilities, a name that need not be unique, and edges to any of the twelve, registered or not, itself included.
+//! Most are there and most edges lead down, or hardly an input of some size would have a plan.
 //! A plan must exist exactly when everything required is there and no edges form a circle.
 //!
-//! Run: `cargo +nightly fuzz run plan -- -max_total_time=60`, in the folder above `fuzz/`.
+//! Run: `cargo +nightly fuzz run plan -- -max_total_time=60 -len_control=0 -max_len=240`, in the folder above `fuzz/`.
 
 #![no_main]
 
 use std::sync::Arc;
 
-use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use mainstay_registry::{
     Dependencies, EdgeKind, Plan, Provider, Registry, Reloadable, Result, Runnable, TaskFuture, async_trait,
@@ -19,38 +19,62 @@ use mainstay_registry::{
 /// How many types there are.
 const TYPES: usize = 12;
 
-#[derive(Arbitrary, Clone, Debug)]
+/// What the bytes mean.
 struct Input {
-    /// Which types are registered, in which order; of those named twice the first counts.
-    order: Vec<u8>,
+    /// The types that are registered, in order.
+    present: Vec<usize>,
     facts: [Facts; TYPES],
 }
 
-#[derive(Arbitrary, Clone, Debug)]
+#[derive(Clone, Default)]
 struct Facts {
-    name: Option<u8>,
+    name: Option<&'static str>,
     boot_priority: Option<u8>,
     run_priority: Option<u8>,
     reload_priority: Option<u8>,
     is_runnable: bool,
     is_reloadable: bool,
-    panics: Option<Panics>,
-    edges: Vec<(u8, Kind)>,
+    panics: bool,
+    edges: Vec<(usize, EdgeKind)>,
 }
 
-#[derive(Arbitrary, Clone, Copy, Debug, PartialEq)]
-enum Kind {
-    Requires,
-    Wants,
-}
-
-/// Seldom, because one is enough to make every plan impossible.
-#[derive(Arbitrary, Clone, Copy, Debug, PartialEq)]
-enum Panics {
-    Never,
-    No,
-    NotEither,
-    InDependencies,
+impl Input {
+    /// Two bytes say who is absent; then each three are one thing more about one type.
+    fn new(bytes: &[u8]) -> Self {
+        let (absent, rest) = bytes.split_at(bytes.len().min(2));
+        let absent = match absent {
+            [a, b] => u16::from_le_bytes([*a, *b]) & u16::from_le_bytes([a.rotate_left(3), b.rotate_left(3)]),
+            _ => 0,
+        };
+        let mut order: [usize; TYPES] = std::array::from_fn(|number| number);
+        let mut facts: [Facts; TYPES] = std::array::from_fn(|_| Facts::default());
+        for three in rest.chunks_exact(3) {
+            let (what, number, more) = (three[0] % 12, usize::from(three[1]) % TYPES, three[2]);
+            let other = usize::from(more) % TYPES;
+            let one = &mut facts[number];
+            match what {
+                0 => one.boot_priority = Some(more),
+                1 => one.run_priority = Some(more),
+                2 => one.reload_priority = Some(more),
+                3 => one.is_runnable = true,
+                4 => one.is_reloadable = true,
+                5 => one.name = Some(NAMES[usize::from(more) % NAMES.len()]),
+                6 => order.swap(number, other),
+                7 if more < 8 => one.panics = true,
+                8 if more > 200 => one.edges.push((other, EdgeKind::Requires)),
+                9 if more > 200 => one.edges.push((other, EdgeKind::Wants)),
+                // Along the order, so that no circle can come of it.
+                _ => {
+                    let kind = if what % 2 == 0 { EdgeKind::Requires } else { EdgeKind::Wants };
+                    let (low, high) = (number.min(other), number.max(other));
+                    if low < high {
+                        facts[high].edges.push((low, kind));
+                    }
+                }
+            }
+        }
+        Self { present: order.into_iter().filter(|number| absent & 1 << number == 0).collect(), facts }
+    }
 }
 
 struct P<const N: usize>(Facts);
@@ -72,7 +96,7 @@ const NAMES: [&str; 4] = ["a", "b", "provider", ""];
 #[async_trait]
 impl<const N: usize> Provider<()> for P<N> {
     fn name(&self) -> &'static str {
-        self.0.name.map_or("provider", |name| NAMES[usize::from(name) % NAMES.len()])
+        self.0.name.unwrap_or("provider")
     }
 
     fn boot_priority(&self) -> Option<u8> {
@@ -92,13 +116,13 @@ impl<const N: usize> Provider<()> for P<N> {
     }
 
     fn dependencies(&self) -> Dependencies<()> {
-        if self.0.panics == Some(Panics::InDependencies) {
+        if self.0.panics {
             std::panic::panic_any(Declared);
         }
-        let add = |all: Dependencies<()>, &(target, kind): &(u8, Kind)| {
-            by_number!(usize::from(target) % TYPES, Target => match kind {
-                Kind::Requires => all.requires::<Target>(),
-                Kind::Wants => all.wants::<Target>(),
+        let add = |all: Dependencies<()>, &(target, kind): &(usize, EdgeKind)| {
+            by_number!(target, Target => match kind {
+                EdgeKind::Requires => all.requires::<Target>(),
+                _ => all.wants::<Target>(),
             })
         };
         self.0.edges.iter().fold(Dependencies::new(), add)
@@ -122,21 +146,22 @@ impl<const N: usize> Runnable<()> for P<N> {
     }
 }
 
-fuzz_target!(init: pardon_declarations(), |input: Input| {
-    let present = present(&input);
+fuzz_target!(init: pardon_declarations(), |bytes: &[u8]| {
+    let input = Input::new(bytes);
+    let present = &input.present;
     let registry = Registry::<()>::new();
-    for &number in &present {
+    for &number in present {
         by_number!(number, Type => { registry.insert(Arc::new(P::<{ Type::NUMBER }>(input.facts[number].clone()))); });
     }
     let (once, again) = (registry.plan(), registry.plan());
     match (once, again) {
         (Ok(once), Ok(again)) => {
-            assert!(is_possible(&input, &present), "a plan of what cannot be");
+            assert!(is_possible(&input), "a plan of what cannot be");
             assert_eq!(shown(&once), shown(&again));
-            check(&once, &input, &present);
+            check(&once, &input);
         }
         (Err(once), Err(again)) => {
-            assert!(!is_possible(&input, &present), "no plan of what can be: {once}");
+            assert!(!is_possible(&input), "no plan of what can be: {once}");
             assert!(!once.problems().is_empty());
             assert!(once.to_string().ends_with("nothing was started"), "{once}");
             assert_eq!(once.to_string(), again.to_string());
@@ -166,48 +191,36 @@ impl<const N: usize> P<N> {
     const NUMBER: usize = N;
 }
 
-/// The numbers that are registered, in order.
-fn present(input: &Input) -> Vec<usize> {
-    let mut present = Vec::new();
-    for number in input.order.iter().map(|number| usize::from(*number) % TYPES) {
-        if !present.contains(&number) {
-            present.push(number);
-        }
-    }
-    present
-}
-
 /// The edges that count, each to a registered type.
-fn edges<'a>(input: &'a Input, present: &'a [usize], from: usize) -> impl Iterator<Item = usize> + 'a {
-    let targets = input.facts[from].edges.iter().map(|(target, _)| usize::from(*target) % TYPES);
-    targets.filter(|target| present.contains(target))
+fn edges(input: &Input, from: usize) -> impl Iterator<Item = usize> {
+    let targets = input.facts[from].edges.iter().map(|(target, _)| *target);
+    targets.filter(|target| input.present.contains(target))
 }
 
-fn is_possible(input: &Input, present: &[usize]) -> bool {
-    let complete = present.iter().all(|number| {
-        let facts = &input.facts[*number];
-        let there = |target: &u8| present.contains(&(usize::from(*target) % TYPES));
-        facts.panics != Some(Panics::InDependencies)
-            && facts.edges.iter().all(|(target, kind)| *kind == Kind::Wants || there(target))
-    });
+fn is_possible(input: &Input) -> bool {
+    let there =
+        |(target, kind): &(usize, EdgeKind)| *kind == EdgeKind::Wants || input.present.contains(target);
+    let all = input.present.iter().map(|number| &input.facts[*number]);
+    let complete = all.clone().all(|facts| !facts.panics && facts.edges.iter().all(there));
     // Take away whoever waits for nobody, until nothing is left or nothing can be taken.
-    let mut left = present.to_vec();
+    let mut left = input.present.clone();
     loop {
         let before = left.len();
         let waiting = left.clone();
-        left.retain(|number| edges(input, present, *number).any(|target| waiting.contains(&target)));
+        left.retain(|number| edges(input, *number).any(|target| waiting.contains(&target)));
         if left.is_empty() || left.len() == before {
             return complete && left.is_empty();
         }
     }
 }
 
-fn check(plan: &Plan, input: &Input, present: &[usize]) {
+fn check(plan: &Plan, input: &Input) {
+    let present = &input.present;
     let planned = plan.providers();
     assert_eq!(planned.len(), present.len());
     for (at, one) in planned.iter().enumerate() {
         let number = present[one.registration()];
-        let mut declared: Vec<_> = edges(input, present, number).collect();
+        let mut declared: Vec<_> = edges(input, number).collect();
         declared.sort_unstable();
         declared.dedup();
         let mut shown: Vec<_> =
