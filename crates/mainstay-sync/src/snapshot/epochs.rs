@@ -74,6 +74,11 @@ impl Epochs {
         ambient::enter(self.layer(provider), f)
     }
 
+    #[cfg(all(test, mainstay_loom))]
+    pub(super) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
     fn layer(&self, provider: &'static str) -> RunLayer {
         RunLayer(Some(Run { core: Arc::clone(&self.core), provider }))
     }

@@ -86,6 +86,8 @@
 //!   Keep an `Arc` ([`load_full`](Snapshot::load_full)) where something is kept.
 //! - A value that owns its own snapshot is a leak, as with any `Arc`.
 
+#![allow(unexpected_cfgs, reason = "`mainstay_loom` is given by hand, with the command in `loom_tests`")]
+
 mod ambient;
 mod changed;
 mod core;
@@ -94,6 +96,8 @@ mod epochs;
 mod inner;
 mod joins;
 mod loaded;
+#[cfg(all(test, mainstay_loom))]
+mod loom_tests;
 mod made;
 mod memo;
 mod open;

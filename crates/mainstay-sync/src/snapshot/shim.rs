@@ -1,8 +1,6 @@
 //! The pointer to a table and the home of a snapshot: arc-swap's and the standard library's, or a form of them that
 //! loom sees where a model is checked.
 
-#![allow(unexpected_cfgs, reason = "`mainstay_loom` is given by hand, with the command in `loom_tests`")]
-
 #[cfg(not(all(test, mainstay_loom)))]
 mod real {
     use std::sync::{Arc, OnceLock};
@@ -25,9 +23,24 @@ mod model {
 
     use super::super::table::Held;
 
+    /// A place where loom sees that two threads meet.
+    ///
+    /// loom remembers the latest access of an atomic only. A thread that loads and then stores, which is what a writer
+    /// does, hides from it that another one had loaded in between; so it would try one order only. Every access knocks
+    /// here first, which is a write each time and is seen. Relaxed: it orders nothing for the code.
+    #[derive(Default)]
+    struct Door(AtomicUsize);
+
+    impl Door {
+        fn knock(&self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// All tables there ever were, and which of them is current. A load may be stale, as far as acquire and release
     /// allow it: that is less than arc-swap promises.
     pub(in super::super) struct Current {
+        door: Door,
         tables: Mutex<Vec<Arc<Held>>>,
         at: AtomicUsize,
     }
@@ -36,7 +49,7 @@ mod model {
 
     impl Current {
         pub(in super::super) fn new(held: Arc<Held>) -> Self {
-            Self { tables: Mutex::new(vec![held]), at: AtomicUsize::new(0) }
+            Self { door: Door::default(), tables: Mutex::new(vec![held]), at: AtomicUsize::new(0) }
         }
 
         pub(in super::super) fn load(&self) -> Guard {
@@ -44,11 +57,13 @@ mod model {
         }
 
         pub(in super::super) fn load_full(&self) -> Arc<Held> {
+            self.door.knock();
             let at = self.at.load(Ordering::Acquire);
             Arc::clone(&self.tables.lock().unwrap()[at])
         }
 
         pub(in super::super) fn swap(&self, held: Arc<Held>) -> Arc<Held> {
+            self.door.knock();
             let at = {
                 let mut tables = self.tables.lock().unwrap();
                 tables.push(held);
@@ -78,20 +93,23 @@ mod model {
     }
 
     pub(in super::super) struct Once<T> {
+        door: Door,
         set: AtomicBool,
         value: OnceLock<T>,
     }
 
     impl<T> Once<T> {
         pub(in super::super) fn new() -> Self {
-            Self { set: AtomicBool::new(false), value: OnceLock::new() }
+            Self { door: Door::default(), set: AtomicBool::new(false), value: OnceLock::new() }
         }
 
         pub(in super::super) fn get(&self) -> Option<&T> {
+            self.door.knock();
             if self.set.load(Ordering::Acquire) { self.value.get() } else { None }
         }
 
         pub(in super::super) fn set(&self, value: T) -> Result<(), T> {
+            self.door.knock();
             self.value.set(value)?;
             self.set.store(true, Ordering::Release);
             Ok(())

@@ -62,6 +62,11 @@ impl<T: Send + Sync + 'static> Snapshot<T> {
         &self.inner
     }
 
+    #[cfg(all(test, mainstay_loom))]
+    pub(super) fn inner_arc(&self) -> &Arc<Inner> {
+        &self.inner
+    }
+
     /// Takes the current version to read it.
     ///
     /// What was taken stays as it is, whatever is published meanwhile. Neither locks nor allocates.
