@@ -63,6 +63,8 @@ pub(crate) struct Seen {
     /// It has been inside one poll for so long.
     pub(crate) polling: Option<Duration>,
     pub(crate) note: Option<String>,
+    /// The child of a task that all of this is about.
+    pub(crate) child: Option<String>,
 }
 
 impl Cell {
@@ -124,6 +126,7 @@ impl Cell {
             begun: self.begun.load(Ordering::Acquire),
             polling,
             note: self.note.lock().unwrap_or_else(PoisonError::into_inner).as_deref().map(str::to_owned),
+            child: None,
         }
     }
 

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use futures_util::future::BoxFuture;
 use mainstay_registry::{Phase, Result};
@@ -17,7 +18,7 @@ use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{Child, RunContext};
-use crate::cell::{Cell, Done, Label, Work};
+use crate::cell::{Cell, Done, Label, Seen, Work};
 use crate::clock::Clock;
 use crate::control::LastReload;
 use crate::event::{ReloadReport, TaskName};
@@ -49,7 +50,7 @@ pub(crate) struct Generation {
 #[derive(Default)]
 struct Members {
     next: u64,
-    children: HashMap<u64, Arc<Cell>>,
+    children: HashMap<u64, (Cow<'static, str>, Arc<Cell>)>,
     /// How the main future ended.
     main: Option<Exit>,
     over: bool,
@@ -151,9 +152,10 @@ impl Generation {
         }
         members.next += 1;
         let number = members.next;
+        let shown = name.clone();
         let done = ChildDone { generation: Arc::clone(this), number, name, ended: Some(ended) };
         let cell = Cell::new(Work { future, done: Box::new(done) }, Some(context), label, clock);
-        members.children.insert(number, Arc::clone(&cell));
+        members.children.insert(number, (shown, Arc::clone(&cell)));
         drop(members);
         handle.spawn(cell.isolated());
         Child { ended: wait, cell: Some(Arc::downgrade(&cell)) }
@@ -164,9 +166,23 @@ impl Generation {
         self.token.cancel();
     }
 
+    /// Its main future has ended.
+    pub(crate) fn is_winding(&self) -> bool {
+        self.members().main.is_some()
+    }
+
+    /// The child that is worth a word: the one that has been inside of one poll for the longest.
+    pub(crate) fn busiest_child(&self, now: Instant) -> Option<(String, Seen)> {
+        let members = self.members();
+        let seen = members.children.values().map(|(name, cell)| (name, cell.seen(now)));
+        let busiest = seen.max_by_key(|(_, seen)| seen.polling);
+        busiest.map(|(name, seen)| (name.clone().into_owned(), seen))
+    }
+
     /// Aborts the children; the main future's cell is the engine's to abort.
     pub(crate) fn abort_children(&self) {
-        let children: Vec<Arc<Cell>> = self.members().children.values().cloned().collect();
+        let children: Vec<Arc<Cell>> =
+            self.members().children.values().map(|(_, cell)| Arc::clone(cell)).collect();
         // Never taken out of its cell: its future is the user's, and is dropped in its own task alone.
         for child in children {
             child.abort();

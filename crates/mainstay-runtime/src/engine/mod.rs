@@ -330,7 +330,15 @@ impl<S: Clone + Send + Sync + 'static> Look for Engine<S> {
 
     fn task(&self, id: TaskId) -> Seen {
         let now = self.clock.now();
-        self.see_task(id).map(|task| task.slot.seen(id.generation, now)).unwrap_or_default()
+        let Some(task) = self.see_task(id) else { return Seen::default() };
+        let main = task.slot.seen(id.generation, now);
+        match task.generation.busiest_child(now) {
+            // It holds the thread, or it is all that is left of the task.
+            Some((child, seen)) if seen.polling > main.polling || task.generation.is_winding() => {
+                Seen { child: Some(child), ..seen }
+            }
+            _ => main,
+        }
     }
 }
 

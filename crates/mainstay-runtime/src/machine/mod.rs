@@ -499,6 +499,11 @@ pub(crate) fn describe(seen: &Seen) -> Option<String> {
     } else {
         Some("starved: no thread was free to poll it".to_owned())
     };
+    let child = seen.child.as_ref().map(|child| format!("child '{child}'"));
+    let state = match (child, state) {
+        (Some(child), Some(state)) => Some(format!("{child} {state}")),
+        (child, state) => child.or(state),
+    };
     let note = seen.note.as_ref().map(|note| format!("last note: \"{note}\""));
     match (state, note) {
         (Some(state), Some(note)) => Some(format!("{state}; {note}")),

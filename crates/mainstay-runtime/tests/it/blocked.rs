@@ -178,3 +178,35 @@ fn twenty_runs_at_once_do_not_disturb_each_other() {
         thread.join().unwrap();
     }
 }
+
+#[test]
+fn a_child_that_blocks_its_thread_is_named() {
+    let (log, blocker) = (Log::new(), Blocker::new());
+    let block = blocker.clone();
+    let registry = registry![fake::<A>("a", &log).run(move |cx| {
+        let blocker = block.clone();
+        async move {
+            cx.spawn("reader", async move {
+                blocker.block();
+                Ok(())
+            });
+            cx.shutdown_token().cancelled().await;
+            Ok(())
+        }
+    })];
+    let ready = Log::new();
+    let is_ready = ready.clone();
+    let runtime = threaded(registry).on_event(move |event| {
+        if let EventKind::Ready { .. } = event.kind {
+            is_ready.push("ready");
+        }
+    });
+    let outcome = run_on(2, runtime, |control| {
+        let waiter = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        waiter.block_on(ready.wait_for("ready"));
+        control.shutdown("enough");
+    });
+    assert_eq!(outcome.exit_code(), 0);
+    assert!(outcome.to_string().contains("child 'reader' blocks a thread since"), "{outcome}");
+    blocker.release();
+}
