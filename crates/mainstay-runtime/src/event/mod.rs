@@ -166,6 +166,21 @@ pub enum EventKind {
     },
 }
 
+impl EventKind {
+    /// One of the many that are a line at the level `debug`, and nothing else.
+    pub(crate) fn is_detail(&self) -> bool {
+        matches!(
+            self,
+            Self::Booting { .. }
+                | Self::Booted { .. }
+                | Self::TaskStarted { .. }
+                | Self::TaskReady { .. }
+                | Self::Stopping { .. }
+                | Self::Stopped { .. }
+        )
+    }
+}
+
 /// A task by its names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

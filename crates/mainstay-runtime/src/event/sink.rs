@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
+use tracing::level_filters::LevelFilter;
+
 use super::{Event, EventKind, log};
 use crate::exit::panic_message;
 
@@ -17,7 +19,11 @@ const QUEUE: usize = 4096;
 
 /// Accepts events from every thread, never waits, and counts what it has to drop.
 #[derive(Clone)]
-pub(crate) struct Sink(Arc<Inner>);
+pub(crate) struct Sink {
+    inner: Arc<Inner>,
+    /// A program reads the events: then each of them counts.
+    read: bool,
+}
 
 enum Inner {
     /// To the writer thread.
@@ -38,6 +44,7 @@ impl Sink {
     /// It speaks to the subscriber that is current where this is called, the thread-local one of a test included.
     pub(crate) fn threaded(mut readers: Vec<Reader>) -> std::io::Result<Self> {
         let (sender, receiver) = mpsc::sync_channel(QUEUE);
+        let read = !readers.is_empty();
         let inner = Arc::new(Inner::Queue { sender, lost: AtomicU64::new(0) });
         let weak = Arc::downgrade(&inner);
         let dispatch = tracing::dispatcher::get_default(Clone::clone);
@@ -62,11 +69,13 @@ impl Sink {
                 }
             });
         })?;
-        Ok(Self(inner))
+        Ok(Self { inner, read })
     }
 
     pub(crate) fn direct(readers: Vec<Reader>) -> Self {
-        Self(Arc::new(Inner::Direct { queue: Mutex::default(), readers: Mutex::new(readers) }))
+        let read = !readers.is_empty();
+        let inner = Inner::Direct { queue: Mutex::default(), readers: Mutex::new(readers) };
+        Self { inner: Arc::new(inner), read }
     }
 
     pub(crate) fn emit(&self, at: Instant, kind: EventKind) {
@@ -74,10 +83,14 @@ impl Sink {
         self.deliver();
     }
 
-    /// Puts an event in the queue, and runs nobody's code.
+    /// Puts an event in the queue, and runs nobody's code. What would only be a line that no log wants is left out: it
+    /// costs the boot of thousands of providers a tenth of a microsecond each, and a thread that is woken for it.
     pub(crate) fn push(&self, at: Instant, kind: EventKind) {
+        if !self.read && kind.is_detail() && LevelFilter::current() < LevelFilter::DEBUG {
+            return;
+        }
         let event = Event { at, kind };
-        match &*self.0 {
+        match &*self.inner {
             Inner::Queue { sender, lost } => {
                 if sender.try_send(Message::Event(event)).is_err() {
                     lost.fetch_add(1, Ordering::Relaxed);
@@ -91,7 +104,7 @@ impl Sink {
 
     /// Calls the readers, where there is no thread that does.
     pub(crate) fn deliver(&self) {
-        let Inner::Direct { queue, readers } = &*self.0 else { return };
+        let Inner::Direct { queue, readers } = &*self.inner else { return };
         let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         // Who finds the readers busy leaves the event to the one who has them, and who therefore looks again after
         // he has given them back.
@@ -106,7 +119,7 @@ impl Sink {
 
     /// Waits until everything emitted so far was read, but not longer than `patience`.
     pub(crate) fn flush(&self, patience: Duration) {
-        if let Inner::Queue { sender, .. } = &*self.0 {
+        if let Inner::Queue { sender, .. } = &*self.inner {
             let (done, wait) = mpsc::sync_channel(1);
             if sender.try_send(Message::Flush(done)).is_ok() {
                 let _ = wait.recv_timeout(patience);
