@@ -11,6 +11,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use super::core::Core;
+use super::table::Held;
 use super::{Pinned, Transaction};
 
 /// A pin is ambient.
@@ -55,7 +56,17 @@ pub(super) fn look<R>(look: impl FnOnce(&Ambient) -> R) -> Option<R> {
     AMBIENT.try_with(|ambient| look(&ambient.borrow())).ok()
 }
 
+/// The stripe of the ambient pin, if its epoch has this snapshot.
+#[inline]
+pub(super) fn pinned(index: usize, id: u64) -> Option<Arc<Held>> {
+    AMBIENT
+        .try_with(|ambient| ambient.borrow().pin.as_ref()?.stripe_with(index, id).map(Arc::clone))
+        .ok()
+        .flatten()
+}
+
 impl Ambient {
+    #[inline]
     fn flags(&self) -> u8 {
         let set = |is: bool, flag: u8| if is { flag } else { 0 };
         set(self.pin.is_some(), PIN)

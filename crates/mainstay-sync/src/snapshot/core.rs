@@ -3,6 +3,7 @@
 //! One writer at a time has the turn, which is `writer`. Locks are taken in this order, and none of them while code of
 //! a user runs: the state of a transaction, the writer's turn of a daemon, the turns of snapshots by their numbers.
 
+use std::sync::atomic::AtomicU64 as Plain;
 use std::sync::{Arc, Weak};
 
 use super::inner::{Inner, Replaced};
@@ -11,12 +12,16 @@ use super::shim::Current;
 use super::table::{Held, Slot, Value};
 use super::transaction::Staged;
 use super::warning::Warning;
-use crate::sync::atomic::Ordering;
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard, lock};
 
 /// The shared inside of the epochs of a daemon.
 pub(super) struct Core {
+    /// What no other daemon of the process has; never 0.
+    pub(super) id: u64,
     pub(super) current: Current,
+    /// The number of the epoch, raised *before* the table of a new one is there.
+    pub(super) upcoming: AtomicU64,
     writer: Mutex<Writer>,
     told: Mutex<Option<Arc<Tell>>>,
 }
@@ -46,7 +51,11 @@ pub(super) type Old = Vec<Arc<Held>>;
 
 impl Core {
     pub(super) fn new() -> Self {
+        static IDS: Plain = Plain::new(1);
         Self {
+            // Relaxed: only that no two are the same matters.
+            id: IDS.fetch_add(1, Ordering::Relaxed),
+            upcoming: AtomicU64::new(0),
             current: Current::new(Held::epoch(0, Arc::new([]), Arc::new(Joins::default()))),
             writer: Mutex::new(Writer::default()),
             told: Mutex::new(None),
@@ -131,7 +140,7 @@ impl Core {
         };
         let slots = current.slots.iter().enumerate().map(with).collect();
         inner.hint.store(version, Ordering::Release);
-        let next = Held::epoch(current.epoch + 1, slots, current.joins());
+        let next = self.next(&current, slots);
         drop(current);
         (Replaced::Visible(self.current.swap(next)), beside)
     }
@@ -172,10 +181,16 @@ impl Core {
         };
         let slots = current.slots.iter().enumerate().map(with).collect();
         if changes {
-            let next = Held::epoch(current.epoch + 1, slots, current.joins());
+            let next = self.next(&current, slots);
             drop(current);
             old.push(self.current.swap(next));
         }
+    }
+
+    /// Makes the table of the next epoch, and announces it.
+    fn next(&self, current: &Held, slots: Arc<[Slot]>) -> Arc<Held> {
+        self.upcoming.store(current.epoch + 1, Ordering::Release);
+        Held::epoch(current.epoch + 1, slots, current.joins())
     }
 
     /// Takes the slot of a snapshot that is gone out of the table.

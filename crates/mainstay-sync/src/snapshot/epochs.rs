@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::ambient::{self, Run, RunLayer};
 use super::core::Core;
-use super::{Open, Pinned, Transaction, Warning};
+use super::{Open, Pinned, Transaction, Warning, recent};
 
 /// The epochs of a daemon: one consistent set of values across all snapshots that belong to it.
 ///
@@ -45,7 +45,7 @@ impl Epochs {
     /// One cheap operation at the start of a request: it neither locks nor, but for the first in each epoch, allocates.
     #[inline]
     pub fn pin(&self) -> Pinned {
-        Pinned::new(&self.core.current.load())
+        Pinned::new(recent::stripe(&self.core))
     }
 
     /// Counts the epochs: 0 at first, one more for each commit that changes something, and for each publish or clear

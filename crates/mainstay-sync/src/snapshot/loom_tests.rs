@@ -89,6 +89,21 @@ fn a_commit_meets_a_pin() {
 }
 
 #[test]
+fn a_commit_meets_a_pin_by_a_thread_that_has_pinned_before() {
+    model(3, || {
+        let epochs = Epochs::new();
+        let [one, other] = members(&epochs);
+        let open = staged(&epochs, &[&one, &other], 1);
+        drop(epochs.pin());
+        let committing = thread::spawn(move || open.commit());
+        let seen = *one.load();
+        assert!(together(&epochs.pin(), &one, &other) >= seen, "the pin is behind a load");
+        let _ = committing.join().unwrap();
+        assert_eq!(together(&epochs.pin(), &one, &other), 1, "the thread has missed the commit for ever");
+    });
+}
+
+#[test]
 fn a_join_meets_a_pin_that_reads_what_joins_last() {
     join_meets_pin(|pin, member, joining| together(pin, member, joining));
 }

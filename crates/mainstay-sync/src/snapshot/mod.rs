@@ -105,6 +105,7 @@ mod pinned;
 mod publish;
 mod read;
 mod reader;
+mod recent;
 mod shim;
 mod store;
 mod stripe;

@@ -46,8 +46,8 @@ pub struct Pinned {
 
 impl Pinned {
     #[inline]
-    pub(super) fn new(root: &Held) -> Self {
-        Self { stripe: Arc::clone(root.stripe()), number: stripe::pin(), memo: OnceLock::new() }
+    pub(super) fn new(stripe: Arc<Held>) -> Self {
+        Self { stripe, number: stripe::pin(), memo: OnceLock::new() }
     }
 
     /// Reads a snapshot in this epoch. What it gives borrows from the pin and counts nothing.
@@ -112,6 +112,12 @@ impl Pinned {
             return slot;
         }
         &self.other(inner).slots[0]
+    }
+
+    /// The stripe, if this epoch has a slot for the snapshot.
+    #[inline]
+    pub(super) fn stripe_with(&self, index: usize, id: u64) -> Option<&Arc<Held>> {
+        self.stripe.slot(index, id).is_some().then_some(&self.stripe)
     }
 
     /// The table to read a snapshot from, and the index in it.

@@ -121,3 +121,14 @@ mod model {
 pub(super) use self::model::{Current, Guard, Once};
 #[cfg(not(all(test, mainstay_loom)))]
 pub(super) use self::real::{Current, Guard, Once};
+
+/// A value of each thread's own.
+macro_rules! per_thread {
+    (static $name:ident: $type:ty = $value:expr;) => {
+        #[cfg(not(all(test, mainstay_loom)))]
+        thread_local!(static $name: $type = const { $value });
+        #[cfg(all(test, mainstay_loom))]
+        loom::thread_local!(static $name: $type = $value);
+    };
+}
+pub(super) use per_thread;

@@ -124,11 +124,17 @@ impl<T: Send + Sync + 'static> Snapshot<T> {
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "as it says")]
     fn read(&self) -> (Guard, usize) {
-        if ambient::flags() & (PIN | TRANSACTION) == 0 {
+        let flags = ambient::flags();
+        if flags & (PIN | TRANSACTION) == 0 {
             let (table, index) = self.inner.glance();
             if index < table.slots.len() {
                 return (table, index);
             }
+        } else if flags & PIN != 0
+            && let Some(home) = self.inner.home()
+            && let Some(stripe) = ambient::pinned(home.index, self.inner.id)
+        {
+            return (Guard::from_inner(stripe), home.index);
         }
         read::slow(&self.inner)
     }
