@@ -7,8 +7,9 @@ use rustix::process::Signal;
 
 use crate::program::{Folder, Program};
 
-/// What the line that ends a reload has, whether it was refused or not: fields last longer than words.
-const RELOAD_ENDED: &str = "phase=\"reload\" took=";
+/// What the line has that ends a reload which was refused, and one which was committed: fields last longer than words.
+const REFUSED: &str = "phase=\"reload\" took=";
+const COMMITTED: &str = "phase=\"reload\" epoch=";
 
 #[test]
 fn hello_greets_anew_after_a_hup_and_stops_with_0() {
@@ -20,12 +21,12 @@ fn hello_greets_anew_after_a_hup_and_stops_with_0() {
 
     // Nothing to read yet: the old greeting serves on.
     hello.signal(Signal::HUP);
-    hello.wait_for(RELOAD_ENDED);
+    hello.wait_for(REFUSED);
     assert_eq!(hello.get(), "hello\n");
 
     folder.write("greeting.txt", "good morning\n");
     hello.signal(Signal::HUP);
-    hello.wait_for(RELOAD_ENDED);
+    hello.wait_for(COMMITTED);
     assert_eq!(hello.get(), "good morning\n");
 
     hello.signal(Signal::TERM);
