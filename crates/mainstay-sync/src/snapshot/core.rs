@@ -49,6 +49,9 @@ struct Member {
 /// Tables that were replaced. They are dropped when nothing is locked.
 pub(super) type Old = Vec<Arc<Held>>;
 
+/// No table has this number: what was pinned last is good no more.
+const NO_EPOCH: u64 = u64::MAX;
+
 impl Core {
     pub(super) fn new() -> Self {
         static IDS: Plain = Plain::new(1);
@@ -231,6 +234,7 @@ impl Core {
                 }
             }
             writer.closed = true;
+            self.upcoming.store(NO_EPOCH, Ordering::Release);
             writer.members = Vec::new();
             old.push(self.current.swap(Held::epoch(current.epoch, Arc::new([]), current.joins())));
             old.push(current);

@@ -1,11 +1,13 @@
 //! The promises of the crate, one test each.
 
+mod epochs;
 mod gate;
 mod gate_model;
 mod gate_threads;
 mod gate_time;
 mod guard;
 mod guard_model;
+mod pins;
 mod readiness;
 mod snapshot;
 mod snapshot_model;

@@ -75,3 +75,25 @@ pub(crate) fn ends(test: impl FnOnce() + Send + 'static) {
         }
     }
 }
+
+/// A value that can be seen to live.
+pub(crate) struct Lives(Arc<()>);
+
+/// Whether a value lives.
+pub(crate) struct Watch(std::sync::Weak<()>);
+
+impl Lives {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(()))
+    }
+
+    pub(crate) fn watch(&self) -> Watch {
+        Watch(Arc::downgrade(&self.0))
+    }
+}
+
+impl Watch {
+    pub(crate) fn lives(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+}
