@@ -1,8 +1,8 @@
 //! What is ambient: a pin, a transaction, the provider on whose behalf code runs.
 //!
-//! One record in each thread, and a byte beside it that says which of the three are set, so that a load that has none
-//! of them around it pays for the look at one byte. A scope owns what it sets, and swaps it in for every poll: no
-//! count is touched for a poll.
+//! One record in each thread, and a byte beside it that says which of the three are set, so that a load that
+//! has none of them around it pays for the look at one byte. A scope owns what it sets, and swaps it in for
+//! every poll: no count is touched for a poll.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -197,7 +197,8 @@ impl Layer for RunLayer {
     }
 }
 
-/// A transaction's scope. A pin that is ambient further out does not reach inside: what a hook has staged it reads.
+/// A transaction's scope. A pin that is ambient further out does not reach inside: what a hook has staged it
+/// reads.
 pub(super) struct TransactionLayer {
     transaction: Option<Transaction>,
     pin: Option<Pinned>,
@@ -248,7 +249,7 @@ impl Layer for PinLayer<'_> {
     }
 }
 
-/// Effects run on behalf of who registered them, outside of everything else.
-pub(super) fn effect(run: Option<Run>) -> impl Layer {
+/// Nothing but, at most, the provider on whose behalf an effect runs.
+pub(super) fn outside(run: Option<Run>) -> impl Layer {
     Whole(Ambient { run, ..Ambient::default() })
 }

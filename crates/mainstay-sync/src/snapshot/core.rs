@@ -1,11 +1,13 @@
 //! The writing side of a daemon's epochs: joining, publishing, committing, leaving.
 //!
-//! One writer at a time has the turn, which is `writer`. Locks are taken in this order, and none of them while code of
-//! a user runs: the state of a transaction, the writer's turn of a daemon, the turns of snapshots by their numbers.
+//! One writer at a time has the turn, which is `writer`. Locks are taken in this order, and none of them
+//! while code of a user runs: the state of a transaction, the writer's turn of a daemon, the turns of
+//! snapshots by their numbers.
 
 use std::sync::atomic::AtomicU64 as Plain;
 use std::sync::{Arc, Weak};
 
+use super::ambient;
 use super::inner::{Inner, Replaced};
 use super::joins::Joins;
 use super::shim::Current;
@@ -65,7 +67,8 @@ impl Core {
         }
     }
 
-    /// Makes these snapshots members, those that have no home yet. Their values are visible in the same epoch.
+    /// Makes these snapshots members, those that have no home yet. Their values are visible in the same
+    /// epoch.
     fn join<'a>(
         self: &Arc<Self>,
         writer: &mut MutexGuard<'_, Writer>,
@@ -113,8 +116,8 @@ impl Core {
         Adopted::HasHome
     }
 
-    /// Replaces one value at once, as an epoch of its own. Gives who is reloading and published it last, if that is
-    /// somebody else.
+    /// Replaces one value at once, as an epoch of its own. Gives who is reloading and published it last, if
+    /// that is somebody else.
     pub(super) fn replace(
         &self,
         inner: &Inner,
@@ -148,8 +151,8 @@ impl Core {
         (Replaced::Visible(self.current.swap(next)), beside)
     }
 
-    /// Makes everything that is staged visible in one epoch; in two steps, so that no pin sees a value without the
-    /// others. What belongs to another daemon, and everything if this one is closed, is left.
+    /// Makes everything that is staged visible in one epoch; in two steps, so that no pin sees a value
+    /// without the others. What belongs to another daemon, and everything if this one is closed, is left.
     pub(super) fn commit(self: &Arc<Self>, staged: &mut [&mut Staged], old: &mut Old) {
         let mut writer = lock(&self.writer);
         if writer.closed {
@@ -255,7 +258,9 @@ impl Core {
     pub(super) fn warn(&self, warning: &Warning) {
         let tell = lock(&self.told).clone();
         if let Some(tell) = tell {
-            tell(warning);
+            // Outside of what the publish is inside of: a publish by the listener is no reason for the same
+            // warning.
+            ambient::enter(ambient::outside(None), || tell(warning));
         }
     }
 }

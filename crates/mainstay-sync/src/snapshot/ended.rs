@@ -117,7 +117,7 @@ impl Registered {
 
     /// Calls it outside of every transaction and pin, on behalf of who registered it.
     pub(super) fn call(self) {
-        ambient::enter(ambient::effect(self.run), self.call);
+        ambient::enter(ambient::outside(self.run), self.call);
     }
 }
 

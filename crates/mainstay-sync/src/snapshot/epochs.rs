@@ -10,9 +10,9 @@ use super::{Open, Pinned, Transaction, Warning, recent};
 
 /// The epochs of a daemon: one consistent set of values across all snapshots that belong to it.
 ///
-/// A handle; clones are the same. It lives with what owns the snapshots, so that a second run of the same providers
-/// covers the same ones. A snapshot belongs to the daemon in whose [`scope`](Self::scope) or transaction it is
-/// published first, for as long as it lives. See the [module](super) for who uses this.
+/// A handle; clones are the same. It lives with what owns the snapshots, so that a second run of the same
+/// providers covers the same ones. A snapshot belongs to the daemon in whose [`scope`](Self::scope) or
+/// transaction it is published first, for as long as it lives. See the [module](super) for who uses this.
 ///
 /// # Examples
 ///
@@ -42,23 +42,24 @@ impl Epochs {
 
     /// Holds the current epoch, for reading.
     ///
-    /// One cheap operation at the start of a request: it neither locks nor, but for the first in each epoch, allocates.
+    /// One cheap operation at the start of a request: it neither locks nor, but for the first in each epoch,
+    /// allocates.
     #[inline]
     pub fn pin(&self) -> Pinned {
         Pinned::new(recent::stripe(&self.core))
     }
 
-    /// Counts the epochs: 0 at first, one more for each commit that changes something, and for each publish or clear
-    /// outside of a transaction.
+    /// Counts the epochs: 0 at first, one more for each commit that changes something, and for each publish
+    /// or clear outside of a transaction.
     pub fn epoch(&self) -> u64 {
         self.core.current.load().epoch
     }
 
     /// Runs a hook or a task of a provider.
     ///
-    /// A snapshot that is published in it belongs to this daemon from then on. The name is what warnings and failures
-    /// say. Inside a transaction of these epochs it is the provider's reload hook: put this inside of
-    /// [`Transaction::scope`], not around it.
+    /// A snapshot that is published in it belongs to this daemon from then on. The name is what warnings and
+    /// failures say. Inside a transaction of these epochs it is the provider's reload hook: put this inside
+    /// of [`Transaction::scope`], not around it.
     ///
     /// # Cancel safety
     ///
@@ -92,18 +93,18 @@ impl Epochs {
 
     /// Ends the community: every snapshot has its value for itself again, and goes on alone.
     ///
-    /// For the end of a daemon, right before its providers are dropped. A snapshot that is dropped while it belongs to
-    /// open epochs costs a copy of their table, and its value goes with the last reader of the epoch, not with its
-    /// provider. Pins that exist go on reading their epoch. What is published later is no epoch, and what is committed
-    /// later becomes visible one after the other.
+    /// For the end of a daemon, right before its providers are dropped. A snapshot that is dropped while it
+    /// belongs to open epochs costs a copy of their table, and its value goes with the last reader of the
+    /// epoch, not with its provider. Pins that exist go on reading their epoch. What is published later is no
+    /// epoch, and what is committed later becomes visible one after the other.
     pub fn close(&self) {
         self.core.close();
     }
 
     /// Listens to warnings, instead of who did before.
     ///
-    /// Called on the thread of the publish, right after it and when nothing is locked. Without a listener a warning is
-    /// lost.
+    /// Called on the thread of the publish, right after it and when nothing is locked. Without a listener a
+    /// warning is lost.
     pub fn on_warning(&self, f: impl Fn(&Warning) + Send + Sync + 'static) {
         self.core.on_warning(Arc::new(f));
     }

@@ -2,14 +2,16 @@
 //!
 //! Invariants:
 //!
-//! 1. A table never changes. Where the value is found: in the current table of the daemon that the snapshot has
-//!    joined, else in its own table of one.
-//! 2. Joining is once and for ever. The daemon's table has the value first, then `home` is set, then the own table is
-//!    emptied. So whoever finds the own table empty finds a home, and whoever finds a home finds a slot. Only a daemon
-//!    that is [closed](super::Epochs::close) goes the way back: first the own table, then the daemon's.
-//! 3. `hint` is raised *before* a table is replaced, so that a reader that sees the old number has seen nothing newer.
-//!    What a reader has seen it takes from the slot that it read, never from the hint. A wait for a change goes by the
-//!    number in the visible table alone. Either of the two the other way round loses an update for ever.
+//! 1. A table never changes. Where the value is found: in the current table of the daemon that the snapshot
+//!    has joined, else in its own table of one.
+//! 2. Joining is once and for ever. The daemon's table has the value first, then `home` is set, then the own
+//!    table is emptied. So whoever finds the own table empty finds a home, and whoever finds a home finds a
+//!    slot. Only a daemon that is [closed](super::Epochs::close) goes the way back: first the own table, then
+//!    the daemon's.
+//! 3. `hint` is raised *before* a table is replaced, so that a reader that sees the old number has seen
+//!    nothing newer. What a reader has seen it takes from the slot that it read, never from the hint. A wait
+//!    for a change goes by the number in the visible table alone. Either of the two the other way round loses
+//!    an update for ever.
 //! 4. No code of a user runs in a writer's turn: not the destructor of an old value, not a waker.
 
 use std::panic::Location;

@@ -1,8 +1,9 @@
 //! What a pin finds of snapshots that joined the daemon after it was taken.
 //!
-//! A list that grows at its end and is held at its middle: every table holds the node that was last when it was made.
-//! A join writes the value from before it into that node and adds an empty one, which the next tables hold. So an old
-//! pin walks forward to the value that it ought to read, and a node goes with the last table older than its join.
+//! A list that grows at its end and is held at its middle: every table holds the node that was last when it
+//! was made. A join writes the value from before it into that node and adds an empty one, which the next
+//! tables hold. So an old pin walks forward to the value that it ought to read, and a node goes with the last
+//! table older than its join.
 
 use std::sync::{Arc, OnceLock};
 
@@ -21,7 +22,8 @@ struct Joined {
 }
 
 impl Joins {
-    /// Notes that the snapshot `id` joins, and what it was before; gives the node for tables that have a slot for it.
+    /// Notes that the snapshot `id` joins, and what it was before; gives the node for tables that have a slot
+    /// for it.
     ///
     /// Only for whoever has the writer's turn, and only at the end of the list.
     pub(super) fn note(&self, id: u64, before: Arc<Held>) -> Arc<Self> {

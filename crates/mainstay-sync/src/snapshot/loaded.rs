@@ -36,7 +36,8 @@ impl<T> Loaded<T> {
     /// Tells which version this is: how many changes came before it, as
     /// [`Snapshot::version`](super::Snapshot::version) counts them.
     ///
-    /// Of a value that is staged it is the version that it will be, if nothing else is published before the commit.
+    /// Of a value that is staged it is the version that it will be, if nothing else is published before the
+    /// commit.
     pub fn version(&self) -> u64 {
         self.table.slots[self.index].version
     }
@@ -57,6 +58,12 @@ impl<T: 'static> Deref for Loaded<T> {
 impl<T: 'static> AsRef<T> for Loaded<T> {
     fn as_ref(&self) -> &T {
         self
+    }
+}
+
+impl<T: fmt::Display + 'static> fmt::Display for Loaded<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&**self, f)
     }
 }
 

@@ -1,10 +1,12 @@
 //! Every interleaving of two threads at one daemon's epochs: joins, commits, pins, readers, waits.
 //!
-//! Run: `RUSTFLAGS="--cfg mainstay_loom" cargo test -p mainstay-sync --lib --release --target-dir target/loom loom_tests`
+//! Run: `RUSTFLAGS="--cfg mainstay_loom" cargo test -p mainstay-sync --lib --release --target-dir target/loom
+//! loom_tests`
 //!
-//! The code is the real one, on the pointer, the home, the locks and the counters that loom sees: the model of the
-//! pointer gives acquire and release and no more, so it may be staler than arc-swap is. What is ambient is left out,
-//! because loom's threads are one thread of the system: the models stage and publish by the calls that it leads to.
+//! The code is the real one, on the pointer, the home, the locks and the counters that loom sees: the model
+//! of the pointer gives acquire and release and no more, so it may be staler than arc-swap is. What is
+//! ambient is left out, because loom's threads are one thread of the system: the models stage and publish by
+//! the calls that it leads to.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,8 +23,8 @@ use super::{Epochs, Open, Pinned, Snapshot};
 
 type Number = Arc<Snapshot<u64>>;
 
-/// Checks a model, and that loom has found that its threads meet: it tries one order only of what it takes to be
-/// independent.
+/// Checks a model, and that loom has found that its threads meet: it tries one order only of what it takes to
+/// be independent.
 fn model(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
     let orders = Arc::new(AtomicUsize::new(0));
     let mut builder = loom::model::Builder::new();

@@ -20,8 +20,8 @@ struct Met {
     next: OnceLock<Box<Met>>,
 }
 
-/// The memos of the pins of one stripe. A pin has none until it meets a foreign snapshot; its clones and the scopes
-/// that it is ambient in find it here by the pin's number, so that a pin costs nothing for it.
+/// The memos of the pins of one stripe. A pin has none until it meets a foreign snapshot; its clones and the
+/// scopes that it is ambient in find it here by the pin's number, so that a pin costs nothing for it.
 #[derive(Default)]
 pub(super) struct Memos {
     listed: Mutex<HashMap<u64, Weak<Memo>>>,
@@ -39,7 +39,8 @@ impl Memo {
         memo
     }
 
-    /// What was read of the snapshot `id` first; if nothing was, what `read` gives now. The table is one of one value.
+    /// What was read of the snapshot `id` first; if nothing was, what `read` gives now. The table is one of
+    /// one value.
     pub(super) fn first(&self, id: u64, read: impl Fn() -> Arc<Held>) -> &Arc<Held> {
         let mut at = &self.first;
         let mut mine = None;
@@ -51,7 +52,8 @@ impl Memo {
                     let met = mine
                         .take()
                         .unwrap_or_else(|| Box::new(Met { id, held: read(), next: OnceLock::new() }));
-                    // Another thread may have been here in between. Then the next turn looks at what it wrote.
+                    // Another thread may have been here in between. Then the next turn looks at what it
+                    // wrote.
                     mine = at.set(met).err();
                 }
             }

@@ -13,9 +13,9 @@ use crate::sync::lock;
 
 /// A transaction that can be ended; dropped, it is aborted.
 ///
-/// From [`Epochs::begin`](super::Epochs::begin). It belongs to whoever drives the reload, and lives outside of the
-/// hooks' futures: so it can be aborted although a hook is still being polled, and a destructor of a hook that is
-/// dropped stages into what is dropped after it.
+/// From [`Epochs::begin`](super::Epochs::begin). It belongs to whoever drives the reload, and lives outside
+/// of the hooks' futures: so it can be aborted although a hook is still being polled, and a destructor of a
+/// hook that is dropped stages into what is dropped after it.
 ///
 /// # Examples
 ///
@@ -57,9 +57,10 @@ impl Open {
 
     /// Makes everything that is staged visible, in one epoch, and runs what waits for that.
     ///
-    /// One synchronous step: the table is replaced, whoever awaits a change is woken, the values that nobody reads any
-    /// more are dropped, and the effects run. It waits for no task that carries the transaction. A commit overwrites
-    /// what was published at once beside it, and of two transactions the one that commits last.
+    /// One synchronous step: the table is replaced, whoever awaits a change is woken, the values that nobody
+    /// reads any more are dropped, and the effects run. It waits for no task that carries the transaction. A
+    /// commit overwrites what was published at once beside it, and of two transactions the one that commits
+    /// last.
     pub fn commit(self) -> Committed {
         let shared = self.transaction.shared();
         let mut old = Vec::new();

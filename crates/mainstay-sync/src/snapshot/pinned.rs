@@ -12,11 +12,11 @@ use super::{Snapshot, stripe};
 
 /// One epoch of a daemon, held: everything that is read through it is of that epoch.
 ///
-/// From [`Epochs::pin`](super::Epochs::pin). It is owned, `Send`, `Clone`, and may live across awaits; while it does,
-/// the values of its epoch live. See the [module](super#patterns) for how a request uses it.
+/// From [`Epochs::pin`](super::Epochs::pin). It is owned, `Send`, `Clone`, and may live across awaits; while
+/// it does, the values of its epoch live. See the [module](super#patterns) for how a request uses it.
 ///
-/// A snapshot that belongs to no daemon, or to another one, has within one pin and its clones the value of its first
-/// read. A pin reads committed epochs also inside a transaction: so a hook sees the old value.
+/// A snapshot that belongs to no daemon, or to another one, has within one pin and its clones the value of
+/// its first read. A pin reads committed epochs also inside a transaction: so a hook sees the old value.
 ///
 /// # Examples
 ///
@@ -83,8 +83,8 @@ impl Pinned {
     /// Runs a future in which plain [`Snapshot::load`] reads this epoch.
     ///
     /// For code that was not written for pins. A [`Reader`](super::Reader), [`Snapshot::version`] and
-    /// [`Snapshot::changed`] are not bound by it. It reaches into what the future polls itself, not into what it
-    /// spawns: carry a clone there. A transaction's scope inside of it reads what is staged.
+    /// [`Snapshot::changed`] are not bound by it. It reaches into what the future polls itself, not into what
+    /// it spawns: carry a clone there. A transaction's scope inside of it reads what is staged.
     ///
     /// # Cancel safety
     ///
@@ -93,7 +93,8 @@ impl Pinned {
         ambient::scope(PinLayer::new(self), future).await
     }
 
-    /// Calls a closure in which plain [`Snapshot::load`] reads this epoch; otherwise as [`scope`](Self::scope).
+    /// Calls a closure in which plain [`Snapshot::load`] reads this epoch; otherwise as
+    /// [`scope`](Self::scope).
     #[inline]
     pub fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
         ambient::enter(PinLayer::new(self), f)
@@ -131,12 +132,12 @@ impl Pinned {
         (self.other(inner), 0)
     }
 
-    /// Of a snapshot that has no slot in this epoch: the value of the first read, which is that from before it joined
-    /// the daemon if it did so later.
+    /// Of a snapshot that has no slot in this epoch: the value of the first read, which is that from before
+    /// it joined the daemon if it did so later.
     ///
-    /// The looks come in this order because the snapshot may join, and be committed to, between any two of them. If
-    /// `now` is read from its own table, it was alone then, and that is its first read. If not, it had joined, and
-    /// one of the looks after that finds what this epoch has of it.
+    /// The looks come in this order because the snapshot may join, and be committed to, between any two of
+    /// them. If `now` is read from its own table, it was alone then, and that is its first read. If not, it
+    /// had joined, and one of the looks after that finds what this epoch has of it.
     #[cold]
     fn other(&self, inner: &Inner) -> &Arc<Held> {
         let before = || self.stripe.joins.as_ref().and_then(|joins| joins.find(inner.id)).map(Arc::clone);
@@ -168,8 +169,8 @@ impl Pinned {
         }
     }
 
-    /// Makes a twin that is dropped, or has [handed on](Self::hand_on), before this one reads a foreign snapshot
-    /// without it.
+    /// Makes a twin that is dropped, or has [handed on](Self::hand_on), before this one reads a foreign
+    /// snapshot without it.
     #[inline]
     pub(super) fn share(&self) -> Self {
         Self { stripe: Arc::clone(&self.stripe), number: self.number, memo: self.memo.clone() }

@@ -60,8 +60,8 @@ pub(super) fn publish(inner: &Arc<Inner>, value: Option<&Value>) {
     drop(old);
 }
 
-/// Replaces the value at once, in its daemon's table or in its own, after it has joined `core` if it was alone. Gives
-/// the provider whose running reload it crosses, if any.
+/// Replaces the value at once, in its daemon's table or in its own, after it has joined `core` if it was
+/// alone. Gives the provider whose running reload it crosses, if any.
 pub(super) fn wherever(
     inner: &Arc<Inner>,
     value: Option<&Value>,
@@ -82,7 +82,8 @@ pub(super) fn wherever(
                 Adopted::Closed => core = None,
             }
         }
-        // Alone, or given back by a daemon that is closed. If it joins in between, the next turn sees its home.
+        // Alone, or given back by a daemon that is closed. If it joins in between, the next turn sees its
+        // home.
         let replaced = inner.replace_own(value);
         if !matches!(replaced, Replaced::Elsewhere) {
             return (replaced, None);

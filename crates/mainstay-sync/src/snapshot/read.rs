@@ -7,7 +7,8 @@ use super::inner::Inner;
 use super::shim::Guard;
 use super::table::Held;
 
-/// The table to read a snapshot from, and the index in it: of the ambient pin, else what is staged, else visible.
+/// The table to read a snapshot from, and the index in it: of the ambient pin, else what is staged, else
+/// visible.
 #[cold]
 pub(super) fn slow(inner: &Inner) -> (Guard, usize) {
     let flags = ambient::flags();

@@ -12,8 +12,9 @@ use crate::sync::atomic::Ordering;
 /// Reads one snapshot over and over, at the price of one comparison while nothing changes.
 ///
 /// From [`Snapshot::reader`](super::Snapshot::reader). Every load is as fresh as
-/// [`Snapshot::load`](super::Snapshot::load) outside of a pin would be; a pin does not bind it. It belongs to one loop,
-/// task or thread, and keeps the value it read last alive until its next load. Clone it for a second one.
+/// [`Snapshot::load`](super::Snapshot::load) outside of a pin would be; a pin does not bind it. It belongs to
+/// one loop, task or thread, and keeps the value it read last alive until its next load. Clone it for a
+/// second one.
 ///
 /// # Examples
 ///
@@ -67,7 +68,8 @@ impl<T: Send + Sync + 'static> Reader<T> {
 
     #[inline]
     fn refresh(&mut self) {
-        // Acquire, of the release that comes before the new table: who reads an old number has seen no newer value.
+        // Acquire, of the release that comes before the new table: who reads an old number has seen no newer
+        // value.
         let hint = self.inner.hint.load(Ordering::Acquire);
         if hint != self.seen || ambient::flags() & TRANSACTION != 0 {
             self.read();

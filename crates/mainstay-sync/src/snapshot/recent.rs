@@ -1,8 +1,9 @@
 //! What each thread has pinned last: a pin of the same epoch takes its share without a look at the table.
 //!
-//! Only a weak hold, so that a thread that is idle keeps no epoch alive. What was pinned last is good for as long as
-//! the number of the epoch is not raised, which a writer does *before* it replaces the table: who reads the old number
-//! has seen nothing newer. What is kept here takes its number from the table, never from there.
+//! Only a weak hold, so that a thread that is idle keeps no epoch alive. What was pinned last is good for as
+//! long as the number of the epoch is not raised, which a writer does *before* it replaces the table: who
+//! reads the old number has seen nothing newer. What is kept here takes its number from the table, never from
+//! there.
 
 use std::cell::RefCell;
 use std::sync::{Arc, Weak};
@@ -41,7 +42,8 @@ pub(super) fn stripe(core: &Core) -> Arc<Held> {
 fn new(core: &Core) -> Arc<Held> {
     let stripe = Arc::clone(core.current.load().stripe());
     let recent = Recent { core: core.id, epoch: stripe.epoch, stripe: Arc::downgrade(&stripe) };
-    // A thread that ends has none. What was there is only a weak hold: nothing of a user's is dropped with it.
+    // A thread that ends has none. What was there is only a weak hold: nothing of a user's is dropped with
+    // it.
     let _ = RECENT.try_with(|cell| cell.replace(recent));
     stripe
 }

@@ -1,5 +1,5 @@
-//! The pointer to a table and the home of a snapshot: arc-swap's and the standard library's, or a form of them that
-//! loom sees where a model is checked.
+//! The pointer to a table and the home of a snapshot: arc-swap's and the standard library's, or a form of
+//! them that loom sees where a model is checked.
 
 #[cfg(not(all(test, mainstay_loom)))]
 mod real {
@@ -25,9 +25,10 @@ mod model {
 
     /// A place where loom sees that two threads meet.
     ///
-    /// loom remembers the latest access of an atomic only. A thread that loads and then stores, which is what a writer
-    /// does, hides from it that another one had loaded in between; so it would try one order only. Every access knocks
-    /// here first, which is a write each time and is seen. Relaxed: it orders nothing for the code.
+    /// loom remembers the latest access of an atomic only. A thread that loads and then stores, which is what
+    /// a writer does, hides from it that another one had loaded in between; so it would try one order only.
+    /// Every access knocks here first, which is a write each time and is seen. Relaxed: it orders nothing for
+    /// the code.
     #[derive(Default)]
     struct Door(AtomicUsize);
 
@@ -37,8 +38,8 @@ mod model {
         }
     }
 
-    /// All tables there ever were, and which of them is current. A load may be stale, as far as acquire and release
-    /// allow it: that is less than arc-swap promises.
+    /// All tables there ever were, and which of them is current. A load may be stale, as far as acquire and
+    /// release allow it: that is less than arc-swap promises.
     pub(in super::super) struct Current {
         door: Door,
         tables: Mutex<Vec<Arc<Held>>>,

@@ -119,8 +119,8 @@ impl<T: Send + Sync + 'static> Snapshot<T> {
         }
     }
 
-    /// The table to read from and the index in it, in one inlined piece: handing a guard through several functions
-    /// costs as much as the load.
+    /// The table to read from and the index in it, in one inlined piece: handing a guard through several
+    /// functions costs as much as the load.
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "as it says")]
     fn read(&self) -> (Guard, usize) {

@@ -1,11 +1,12 @@
 //! An immutable table of values, and who holds one.
 //!
-//! Every read ends in a [`Held`]: one epoch of a daemon, the one value of a snapshot that stands alone, a value that
-//! is staged, a value that a pin has met. So a guard has one shape and a load is one inlined function.
+//! Every read ends in a [`Held`]: one epoch of a daemon, the one value of a snapshot that stands alone, a
+//! value that is staged, a value that a pin has met. So a guard has one shape and a load is one inlined
+//! function.
 //!
-//! An epoch is held in two ways. Whoever reads in passing takes the root from the `ArcSwap`, which costs no count. A
-//! pin takes one of a few *stripes*: owners of the same slots, made when they are first asked for, one for about every
-//! core, so that threads that pin at once do not share a count.
+//! An epoch is held in two ways. Whoever reads in passing takes the root from the `ArcSwap`, which costs no
+//! count. A pin takes one of a few *stripes*: owners of the same slots, made when they are first asked for,
+//! one for about every core, so that threads that pin at once do not share a count.
 
 use std::any::Any;
 use std::fmt;
@@ -70,8 +71,8 @@ impl Held {
 
     /// The share of this table that the calling thread takes its pins from.
     ///
-    /// Two counts that threads hammer must not lie on one cache line. A stripe is an allocation of more than a line,
-    /// and its count is at the beginning of it, so two of them are always further apart than that.
+    /// Two counts that threads hammer must not lie on one cache line. A stripe is an allocation of more than
+    /// a line, and its count is at the beginning of it, so two of them are always further apart than that.
     #[inline]
     pub(super) fn stripe(&self) -> &Arc<Self> {
         let Kind::Root(stripes) = &self.kind else { unreachable!("a stripe has no stripes") };
@@ -147,8 +148,9 @@ impl Clone for Slot {
     }
 }
 
-/// A table goes with many values at once. If the destructors of two of them panic, the second must not meet the first
-/// on its way out: that would end the process. So each is caught, and goes on only if nothing else is on its way.
+/// A table goes with many values at once. If the destructors of two of them panic, the second must not meet
+/// the first on its way out: that would end the process. So each is caught, and goes on only if nothing else
+/// is on its way.
 impl Drop for Slot {
     fn drop(&mut self) {
         if let Some(value) = self.value.take()

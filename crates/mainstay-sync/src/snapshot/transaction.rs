@@ -12,16 +12,16 @@ use super::inner::Inner;
 use super::table::{Held, Slot, Value};
 use crate::sync::{Mutex, lock};
 
-/// A reload that is going on: what is published in its scope is staged, and becomes visible with all the rest or not
-/// at all.
+/// A reload that is going on: what is published in its scope is staged, and becomes visible with all the rest
+/// or not at all.
 ///
-/// A hook finds it ambient and needs to do nothing. `join!` and `select!` carry it by themselves; a task or thread that
-/// the hook starts does not: give it [`current`](Self::current), to be entered there with [`scope`](Self::scope) or
-/// [`enter`](Self::enter). It is a handle and never the owner: whoever holds [`Open`](super::Open) commits or aborts,
-/// and waits for none of these.
+/// A hook finds it ambient and needs to do nothing. `join!` and `select!` carry it by themselves; a task or
+/// thread that the hook starts does not: give it [`current`](Self::current), to be entered there with
+/// [`scope`](Self::scope) or [`enter`](Self::enter). It is a handle and never the owner: whoever holds
+/// [`Open`](super::Open) commits or aborts, and waits for none of these.
 ///
-/// A transaction that has ended stages nothing more. What is published in its scope then is visible at once after a
-/// commit, is discarded after an abort, and is a [`Warning`](super::Warning) in both cases.
+/// A transaction that has ended stages nothing more. What is published in its scope then is visible at once
+/// after a commit, is discarded after an abort, and is a [`Warning`](super::Warning) in both cases.
 ///
 /// # Examples
 ///
@@ -102,37 +102,39 @@ impl Transaction {
     ///
     /// # Cancel safety
     ///
-    /// Dropping it drops the future, with the transaction still ambient: a destructor that publishes then stages. What
-    /// was staged so far stays staged, until whoever owns the transaction ends it.
+    /// Dropping it drops the future, with the transaction still ambient: a destructor that publishes then
+    /// stages. What was staged so far stays staged, until whoever owns the transaction ends it.
     pub async fn scope<F: Future>(&self, future: F) -> F::Output {
         ambient::scope(TransactionLayer::new(self.clone()), future).await
     }
 
     /// Calls a closure in this transaction.
     ///
-    /// There is no guard for this: one could be held across an await, and would then be ambient for strangers.
+    /// There is no guard for this: one could be held across an await, and would then be ambient for
+    /// strangers.
     pub fn enter<R>(&self, f: impl FnOnce() -> R) -> R {
         ambient::enter(TransactionLayer::new(self.clone()), f)
     }
 
-    /// Calls `f` right after the commit, for an effect that is not a value: stop to accept on the old listener.
+    /// Calls `f` right after the commit, for an effect that is not a value: stop to accept on the old
+    /// listener.
     ///
-    /// All of them run in the order of their registration, in the same synchronous step as the commit, when the epoch
-    /// is visible and outside of the transaction: a publish there is visible at once. One that panics is reported and
-    /// undoes nothing. If the transaction has been committed already, `f` is called here and now; if it has been
-    /// aborted, `f` is dropped.
+    /// All of them run in the order of their registration, in the same synchronous step as the commit, when
+    /// the epoch is visible and outside of the transaction: a publish there is visible at once. One that
+    /// panics is reported and undoes nothing. If the transaction has been committed already, `f` is called
+    /// here and now; if it has been aborted, `f` is dropped.
     ///
-    /// What readers of the old epoch may still use is better closed by its own `Drop`, which comes when the last of
-    /// them is gone.
+    /// What readers of the old epoch may still use is better closed by its own `Drop`, which comes when the
+    /// last of them is gone.
     pub fn on_commit(&self, f: impl FnOnce() + Send + 'static) {
         self.register(Registered::new(f, self.run()), Phase::Committed);
     }
 
     /// Calls `f` after an abort, for an effect that has to be undone: close the new listener.
     ///
-    /// All of them run in the reverse order of their registration, outside of the transaction, also those of a hook
-    /// that was dropped half-way. One that panics is reported. If the transaction has been aborted already, `f` is
-    /// called here and now; if it has been committed, `f` is dropped.
+    /// All of them run in the reverse order of their registration, outside of the transaction, also those of
+    /// a hook that was dropped half-way. One that panics is reported. If the transaction has been aborted
+    /// already, `f` is called here and now; if it has been committed, `f` is dropped.
     pub fn on_abort(&self, f: impl FnOnce() + Send + 'static) {
         self.register(Registered::new(f, self.run()), Phase::Aborted);
     }
@@ -170,8 +172,8 @@ impl Transaction {
 
     /// Stages a value, or tells how the transaction has ended.
     ///
-    /// A commit keeps the state locked from before its table is visible until it has ended, so an end that is seen
-    /// here is complete: what is published at once after it is not overwritten by it.
+    /// A commit keeps the state locked from before its table is visible until it has ended, so an end that is
+    /// seen here is complete: what is published at once after it is not overwritten by it.
     pub(super) fn stage(
         &self,
         inner: &Arc<Inner>,
@@ -193,8 +195,8 @@ impl Transaction {
 
     /// What is staged of a snapshot, for as long as the transaction is open.
     ///
-    /// A reader in it waits for a commit that is going on. So it sees what is staged and then what is visible, and not
-    /// the old value in between.
+    /// A reader in it waits for a commit that is going on. So it sees what is staged and then what is
+    /// visible, and not the old value in between.
     pub(super) fn staged(&self, id: u64) -> Option<Arc<Held>> {
         lock(&self.shared.state).staged.get(&id).map(|staged| Arc::clone(&staged.held))
     }

@@ -10,8 +10,8 @@ use super::Made;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Warning {
-    /// A publish came through a transaction that had been aborted, and was discarded: it would show a part of a
-    /// reload that was refused.
+    /// A publish came through a transaction that had been aborted, and was discarded: it would show a part of
+    /// a reload that was refused.
     #[non_exhaustive]
     LateDiscarded {
         /// The snapshot that keeps what it had.
@@ -27,20 +27,21 @@ pub enum Warning {
         /// On whose behalf it was published, if that is known.
         provider: Option<&'static str>,
     },
-    /// A publish came from outside of the transaction while the reload hook of the provider that published this
-    /// snapshot last was running. It was visible at once, and a commit overwrites it if the hook publishes, too.
+    /// A publish came from outside of the transaction while the reload hook of the provider that published
+    /// this snapshot last was running. It was visible at once, and a commit overwrites it if the hook
+    /// publishes, too.
     #[non_exhaustive]
     OutsideTransaction {
         /// The snapshot that was published.
         snapshot: Made,
-        /// On whose behalf it was published; `None` for a task without a scope, mostly one that the hook spawned
-        /// and that does not carry the transaction.
+        /// On whose behalf it was published; `None` for a task without a scope, mostly one that the hook
+        /// spawned and that does not carry the transaction.
         provider: Option<&'static str>,
         /// Whose reload hook was running.
         reloading: &'static str,
     },
-    /// A publish on behalf of one daemon of a snapshot that another one in this process had published before. It
-    /// belongs to the other one: it is an epoch there, and no part of one here.
+    /// A publish on behalf of one daemon of a snapshot that another one in this process had published before.
+    /// It belongs to the other one: it is an epoch there, and no part of one here.
     #[non_exhaustive]
     OtherDaemon {
         /// The snapshot that was published.

@@ -151,8 +151,14 @@ fn a_snapshot_that_two_daemons_publish_belongs_to_the_first_and_is_a_warning_to_
         assert!(matches!(warning, Warning::OtherDaemon { .. }), "{warning:?}");
         assert_eq!((warning.code(), warning.provider()), ("MS0405", Some("other")));
         let text = warning.to_string();
-        assert!(text.starts_with("MS0405: a publish by \"other\" of `i32` made at crates/mainstay-sync/"), "{text}");
-        assert!(text.ends_with("was an epoch of another daemon in this process, to which it belongs"), "{text}");
+        assert!(
+            text.starts_with("MS0405: a publish by \"other\" of `i32` made at crates/mainstay-sync/"),
+            "{text}"
+        );
+        assert!(
+            text.ends_with("was an epoch of another daemon in this process, to which it belongs"),
+            "{text}"
+        );
     }
 }
 
@@ -238,7 +244,8 @@ fn closed_epochs_give_every_snapshot_its_value_back() {
     let values: Vec<_> = (0..3).map(|_| Snapshot::new(Lives::new())).collect();
     epochs.enter("provider", || values.iter().for_each(|snapshot| snapshot.publish(Lives::new())));
     let watched: Vec<_> = values.iter().map(|snapshot| snapshot.load().watch()).collect();
-    let versions = |snapshots: &[Snapshot<Lives>]| snapshots.iter().map(Snapshot::version).collect::<Vec<_>>();
+    let versions =
+        |snapshots: &[Snapshot<Lives>]| snapshots.iter().map(Snapshot::version).collect::<Vec<_>>();
     epochs.close();
     epochs.close();
     assert_eq!(versions(&values), [1, 1, 1]);

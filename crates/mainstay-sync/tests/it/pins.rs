@@ -101,7 +101,8 @@ fn a_pin_lives_in_tasks_and_threads_that_carry_it() {
     snapshot.publish(2);
     assert!(matches!(plain.join().unwrap(), 1 | 2), "what is spawned does not carry it by itself");
     let there = Arc::clone(&snapshot);
-    let task = thread::spawn(move || block_on(carried.scope(async { (*there.load(), *carried.load(&there)) })));
+    let task =
+        thread::spawn(move || block_on(carried.scope(async { (*there.load(), *carried.load(&there)) })));
     assert_eq!(task.join().unwrap(), (1, 1));
 }
 
@@ -208,7 +209,8 @@ fn with_many_pins_held_a_load_elsewhere_keeps_its_fast_path() {
     let epochs = Epochs::new();
     let snapshots: Vec<_> = (0..20).map(|value| member(&epochs, value)).collect();
     let pins: Vec<_> = (0..20).map(|_| epochs.pin()).collect();
-    let sum: i32 = pins.iter().map(|pin| snapshots.iter().map(|snapshot| *pin.load(snapshot)).sum::<i32>()).sum();
+    let sum: i32 =
+        pins.iter().map(|pin| snapshots.iter().map(|snapshot| *pin.load(snapshot)).sum::<i32>()).sum();
     assert_eq!(sum, 20 * 190);
     // Each of the eight fast slots of this thread is free: eight guards at once and none of them has a count.
     let value = Arc::new(0);

@@ -62,12 +62,17 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
 
 /// Runs a test that hangs if what it tests is broken, and fails it then.
 pub(crate) fn ends(test: impl FnOnce() + Send + 'static) {
+    ends_within(Duration::from_secs(20), test);
+}
+
+/// The same for a test that has much to do, on a machine that may be busy.
+pub(crate) fn ends_within(limit: Duration, test: impl FnOnce() + Send + 'static) {
     let (done, ended) = mpsc::channel();
     let thread = thread::spawn(move || {
         test();
         let _ = done.send(());
     });
-    match ended.recv_timeout(Duration::from_secs(20)) {
+    match ended.recv_timeout(limit) {
         Ok(()) => {}
         Err(mpsc::RecvTimeoutError::Timeout) => panic!("it hangs: a wake-up was lost"),
         Err(mpsc::RecvTimeoutError::Disconnected) => {
