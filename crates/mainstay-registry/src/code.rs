@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A stable code of an error, with the page that explains it.
 ///
-/// The page is the documentation of the constant itself, so that the manual, `mainstay explain` and rustdoc
+/// The page is the documentation of the constant itself, so that the manual, `docs/errors` and rustdoc
 /// cannot disagree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Code {

@@ -102,7 +102,7 @@
 //! # Errors
 //!
 //! A hook returns [`Error`], six variants that never change; `?` takes any error. What the library itself has
-//! to say has a stable code, listed in [`codes`], whose documentation is the page that `mainstay explain`
+//! to say has a stable code, listed in [`codes`], whose documentation is the page that `docs/errors`
 //! prints.
 
 mod code;

@@ -8,7 +8,7 @@ use crate::{Error, InsertError, Phase, PlanError, codes, names::At};
 
 /// Something was put in that cannot be, and the contract says that it is skipped.
 pub(crate) fn refused(refused: &InsertError) {
-    warn!(code = refused.code().id, error = %refused, "registration skipped");
+    warn!(target: "mainstay", code = refused.code().id, error = %refused, "a second registration of the type was skipped, the first one stays");
 }
 
 pub(crate) fn duplicate_binding(
@@ -18,13 +18,12 @@ pub(crate) fn duplicate_binding(
     second: &'static Location<'static>,
 ) {
     let (first, second) = (At(first), At(second));
-    warn!(r#trait = trait_name, r#type = type_name, %first, %second, "binding skipped: bound already");
+    warn!(target: "mainstay", r#trait = trait_name, r#type = type_name, %first, %second, "binding skipped: bound already");
 }
 
 /// Something was put in after the run was planned.
 pub(crate) fn late(type_name: &'static str, site: &'static Location<'static>) {
-    warn!(
-        code = codes::SEALED.id,
+    warn!(target: "mainstay", code = codes::SEALED.id,
         r#type = type_name,
         site = %At(site),
         "registered after the plan: can be resolved, takes no part in this run"
@@ -33,13 +32,12 @@ pub(crate) fn late(type_name: &'static str, site: &'static Location<'static>) {
 
 /// A hook of the walk failed.
 pub(crate) fn failed(phase: Phase, provider: &'static str, error: &Error) {
-    error!(provider, phase = phase.as_str(), %error, "hook failed");
+    error!(target: "mainstay", provider, phase = phase.as_str(), %error, "hook failed");
 }
 
 /// No plan is possible, and this walk goes on without.
 pub(crate) fn unplanned(phase: Phase, error: &PlanError) {
-    warn!(
-        phase = phase.as_str(),
+    warn!(target: "mainstay", phase = phase.as_str(),
         code = error.code().id,
         %error,
         "no plan is possible: going by priority and name"
@@ -48,5 +46,5 @@ pub(crate) fn unplanned(phase: Phase, error: &PlanError) {
 
 /// A provider has runnables that only the runtime starts.
 pub(crate) fn named_runnables(provider: &'static str) {
-    warn!(provider, "named runnables are started by the runtime alone");
+    warn!(target: "mainstay", provider, "named runnables are started by the runtime alone");
 }

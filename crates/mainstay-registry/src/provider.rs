@@ -27,7 +27,8 @@ pub(crate) const DEFAULT_NAME: &str = "provider";
 /// answer every time; they are asked for whenever a plan is computed. One that panics is a problem of the
 /// plan that names the type.
 ///
-/// Write `#[async_trait]` over the implementation when it has an async hook; it is re-exported here.
+/// Write `#[async_trait]` over the implementation when it has an async hook; it is re-exported here. Without it the
+/// compiler says `E0195: lifetime parameters or bounds on method 'boot' do not match the trait declaration`.
 ///
 /// # Examples
 ///

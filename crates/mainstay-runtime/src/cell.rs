@@ -63,6 +63,8 @@ pub(crate) struct Seen {
     /// It has been inside one poll for so long.
     pub(crate) polling: Option<Duration>,
     pub(crate) note: Option<String>,
+    /// How long it has been there.
+    pub(crate) age: Duration,
     /// The child of a task that all of this is about.
     pub(crate) child: Option<String>,
 }
@@ -126,6 +128,7 @@ impl Cell {
             begun: self.begun.load(Ordering::Acquire),
             polling,
             note: self.note.lock().unwrap_or_else(PoisonError::into_inner).as_deref().map(str::to_owned),
+            age: now.saturating_duration_since(self.born),
             child: None,
         }
     }

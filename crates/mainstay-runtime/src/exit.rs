@@ -70,7 +70,10 @@ impl Cause {
 
     /// Reads the error's texts and drops it. `Display`, `source` and `Drop` are user code and may panic.
     pub(crate) fn of(error: Error) -> Self {
+        // What was never registered will not be there at the next try either.
+        let wiring = error.cause().is::<mainstay_registry::NotRegistered>();
         let kind = match &error {
+            _ if wiring => CauseKind::Validate,
             Error::Boot { .. } => CauseKind::Boot,
             Error::Validate { .. } => CauseKind::Validate,
             Error::Reload { .. } => CauseKind::Reload,

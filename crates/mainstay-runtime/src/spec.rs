@@ -24,6 +24,9 @@ const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 /// How long what was told to end may take to do so before it is named instead of waited for.
 pub(crate) const GRACE: Duration = Duration::from_millis(100);
 
+/// A hook that was not polled for so long is starved: no thread was free.
+pub(crate) const STARVED: Duration = Duration::from_millis(50);
+
 /// What a hook gets whose time was gone before it began.
 pub(crate) const LAST_CHANCE: Duration = Duration::from_millis(5);
 

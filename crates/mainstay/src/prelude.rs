@@ -4,8 +4,9 @@
 //! parameters is still the standard library's.
 
 pub use crate::{
-    Dep, Dependencies, Error, Outcome, Provider, Registry, ReloadState, Reloadable, Result, ResultExt,
-    RunContext, Runnable, Runtime, SharedState, Snapshot, TaskFuture, async_trait, runnable, task,
+    Deadlines, Dep, Dependencies, Error, Outcome, Provider, ReadyWhen, Registry, ReloadState, Reloadable,
+    Result, ResultExt, RunContext, Runnable, Runtime, SharedState, Signals, Snapshot, TaskFuture, Validate,
+    async_trait, note, priority, runnable, task,
 };
 
 #[cfg(feature = "daemon")]

@@ -23,7 +23,7 @@ pub(crate) fn all(f: &mut fmt::Formatter<'_>, problems: &[PlanProblem]) -> fmt::
         }
     }
     let (count, s) = (problems.len(), if problems.len() == 1 { "" } else { "s" });
-    write!(f, "{count} problem{s}; read more with: mainstay explain {}\nnothing was started", codes.join(" "))
+    write!(f, "{count} problem{s}; read more in docs/errors: {}\nnothing was started", codes.join(" "))
 }
 
 /// One problem: a headline, then what is known about it.

@@ -62,7 +62,7 @@ fn a_duplicate_is_one_warning() {
     let [line] = &lines.take()[..] else { panic!("not one line") };
     assert_eq!(
         line,
-        "WARN message=registration skipped code=\"MS0104\" error=MS0104: `it::support::Node<0>` is registered \
+        "WARN message=a second registration of the type was skipped, the first one stays code=\"MS0104\" error=MS0104: `it::support::Node<0>` is registered \
          already, at support.rs:#; the one at logs.rs:# was refused"
     );
 }

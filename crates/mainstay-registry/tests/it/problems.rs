@@ -71,15 +71,15 @@ fn a_missing_requirement_names_who_needs_it_where_and_the_line_to_add() {
     check(
         &registry,
         expect![[r#"
-        MS0101: 'http' requires `Pool`, which is not registered
-          missing       it::problems::here::Pool
-          required by   'http', registered at problems.rs:#, declared at problems.rs:#
-          add           registry.insert(Arc::new(/* it::problems::here::Pool */));
-          or            declare it with `wants` instead, if it can be done without
+            MS0101: 'http' requires `Pool`, which is not registered
+              missing       it::problems::here::Pool
+              required by   'http', registered at problems.rs:#, declared at problems.rs:#
+              add           registry.insert(Arc::new(/* it::problems::here::Pool */));
+              or            declare it with `wants` instead, if it can be done without
 
-        1 problem; read more with: mainstay explain MS0101
-        nothing was started
-    "#]],
+            1 problem; read more in docs/errors: MS0101
+            nothing was started
+        "#]],
     );
 }
 
@@ -95,19 +95,19 @@ fn the_chain_from_a_root_is_named_and_what_comes_near() {
     check(
         &registry,
         expect![[r#"
-        MS0101: 'http' requires `Pool`, which is not registered
-          missing       it::problems::here::Pool
-          required by   'http', registered at problems.rs:#, declared at problems.rs:#
-                        pulled in by 'web' (problems.rs:#) > 'http'
-          near          `it::problems::there::Pool`, of the same short name, is registered at problems.rs:#
-                        `std::sync::poison::mutex::Mutex<alloc::vec::Vec<it::problems::here::Pool>>` is registered at problems.rs:#: register what it wraps, not the wrapper
-                        `it::problems::here::Pools`, of a similar name, is registered at problems.rs:#
-          add           registry.insert(Arc::new(/* it::problems::here::Pool */));
-          or            declare it with `wants` instead, if it can be done without
+            MS0101: 'http' requires `Pool`, which is not registered
+              missing       it::problems::here::Pool
+              required by   'http', registered at problems.rs:#, declared at problems.rs:#
+                            pulled in by 'web' (problems.rs:#) > 'http'
+              near          `it::problems::there::Pool`, of the same short name, is registered at problems.rs:#
+                            `std::sync::poison::mutex::Mutex<alloc::vec::Vec<it::problems::here::Pool>>` is registered at problems.rs:#: register what it wraps, not the wrapper
+                            `it::problems::here::Pools`, of a similar name, is registered at problems.rs:#
+              add           registry.insert(Arc::new(/* it::problems::here::Pool */));
+              or            declare it with `wants` instead, if it can be done without
 
-        1 problem; read more with: mainstay explain MS0101
-        nothing was started
-    "#]],
+            1 problem; read more in docs/errors: MS0101
+            nothing was started
+        "#]],
     );
 }
 
@@ -119,16 +119,16 @@ fn a_type_that_is_a_plain_value_is_not_a_provider() {
     check(
         &registry,
         expect![[r#"
-        MS0101: 'http' requires `Pool`, which is not registered
-          missing       it::problems::here::Pool
-          required by   'http', registered at problems.rs:#, declared at problems.rs:#
-          near          `it::problems::here::Pool` is registered at problems.rs:#, but as a plain value: use `insert`, so that it is booted
-          change        `insert_value` into `insert`, at problems.rs:#
-          or            declare it with `wants` instead, if it can be done without
+            MS0101: 'http' requires `Pool`, which is not registered
+              missing       it::problems::here::Pool
+              required by   'http', registered at problems.rs:#, declared at problems.rs:#
+              near          `it::problems::here::Pool` is registered at problems.rs:#, but as a plain value: use `insert`, so that it is booted
+              change        `insert_value` into `insert`, at problems.rs:#
+              or            declare it with `wants` instead, if it can be done without
 
-        1 problem; read more with: mainstay explain MS0101
-        nothing was started
-    "#]],
+            1 problem; read more in docs/errors: MS0101
+            nothing was started
+        "#]],
     );
 }
 
@@ -164,16 +164,16 @@ fn a_missing_binding_names_the_trait_and_the_line_to_add() {
     check(
         &registry,
         expect![[r#"
-        MS0103: 'Api' requires `dyn Pool`, to which nothing registered is bound
-          missing       dyn it::problems::Pool
-          required by   'Api', registered at problems.rs:#, declared at problems.rs:#
-          near          `it::problems::here::Pool`, of the same short name, is registered at problems.rs:#
-          add           registry.bind::<dyn it::problems::Pool, /* a registered type */>(|it| it);
-          or            declare it with `wants_all` instead, if it can be done without
+            MS0103: 'Api' requires `dyn Pool`, to which nothing registered is bound
+              missing       dyn it::problems::Pool
+              required by   'Api', registered at problems.rs:#, declared at problems.rs:#
+              near          `it::problems::here::Pool`, of the same short name, is registered at problems.rs:#
+              add           registry.bind::<dyn it::problems::Pool, /* a registered type */>(|it| it);
+              or            declare it with `wants_all` instead, if it can be done without
 
-        1 problem; read more with: mainstay explain MS0103
-        nothing was started
-    "#]],
+            1 problem; read more in docs/errors: MS0103
+            nothing was started
+        "#]],
     );
 }
 
@@ -207,15 +207,15 @@ fn a_circle_names_its_members_in_order_and_nobody_else() {
     check(
         &registry,
         expect![[r#"
-        MS0102: 3 providers need each other in a circle
-          'a'  requires 'b'  support.rs:#
-          'b'  wants    'c'  support.rs:#
-          'c'  requires 'a'  support.rs:#
-          cut           'b' wants 'c' (support.rs:#): a wish is the cheapest edge to do without
+            MS0102: 3 providers need each other in a circle
+              'a'  requires 'b'  support.rs:#
+              'b'  wants    'c'  support.rs:#
+              'c'  requires 'a'  support.rs:#
+              cut           'b' wants 'c' (support.rs:#): a wish is the cheapest edge to do without
 
-        1 problem; read more with: mainstay explain MS0102
-        nothing was started
-    "#]],
+            1 problem; read more in docs/errors: MS0102
+            nothing was started
+        "#]],
     );
 }
 
@@ -228,14 +228,14 @@ fn of_requirements_alone_the_one_against_the_numbers_is_cut() {
     check(
         &registry,
         expect![[r#"
-        MS0102: 2 providers need each other in a circle
-          'a'  requires 'b'  support.rs:#
-          'b'  requires 'a'  support.rs:#
-          cut           'a' requires 'b' (support.rs:#): look `Node<1>` up when it is used, with `require`, instead of declaring it
+            MS0102: 2 providers need each other in a circle
+              'a'  requires 'b'  support.rs:#
+              'b'  requires 'a'  support.rs:#
+              cut           'a' requires 'b' (support.rs:#): look `Node<1>` up when it is used, with `require`, instead of declaring it
 
-        1 problem; read more with: mainstay explain MS0102
-        nothing was started
-    "#]],
+            1 problem; read more in docs/errors: MS0102
+            nothing was started
+        "#]],
     );
 }
 
@@ -244,13 +244,13 @@ fn one_that_needs_itself_is_a_circle() {
     check(
         &nodes([Spec::new("a").requires(0)]),
         expect![[r#"
-        MS0102: 'a' needs itself
-          'a'  requires 'a'  support.rs:#
-          cut           'a' requires 'a' (support.rs:#): a provider has itself without declaring it
+            MS0102: 'a' needs itself
+              'a'  requires 'a'  support.rs:#
+              cut           'a' requires 'a' (support.rs:#): a provider has itself without declaring it
 
-        1 problem; read more with: mainstay explain MS0102
-        nothing was started
-    "#]],
+            1 problem; read more in docs/errors: MS0102
+            nothing was started
+        "#]],
     );
 }
 
@@ -274,13 +274,13 @@ fn a_provider_that_panics_while_it_is_planned_is_named() {
     check(
         &registry,
         expect![[r#"
-        MS0108: `Faulty` panicked in `dependencies` while it was planned: boom 1
-          provider      it::problems::Faulty, registered at problems.rs:#
-          change        what a provider declares must not fail: move the work to `boot`
+            MS0108: `Faulty` panicked in `dependencies` while it was planned: boom 1
+              provider      it::problems::Faulty, registered at problems.rs:#
+              change        what a provider declares must not fail: move the work to `boot`
 
-        1 problem; read more with: mainstay explain MS0108
-        nothing was started
-    "#]],
+            1 problem; read more in docs/errors: MS0108
+            nothing was started
+        "#]],
     );
     let registry = nodes([]);
     registry.insert(Arc::new(Faulty("boot_priority")));
@@ -302,9 +302,7 @@ fn all_problems_are_reported_at_once_and_nothing_was_started() {
     assert_eq!(found, ["MS0101", "MS0101", "MS0101", "MS0102", "MS0102", "MS0108"]);
     let text = error.to_string();
     assert!(
-        text.ends_with(
-            "6 problems; read more with: mainstay explain MS0101 MS0102 MS0108\nnothing was started"
-        ),
+        text.ends_with("6 problems; read more in docs/errors: MS0101 MS0102 MS0108\nnothing was started"),
         "{text}"
     );
     assert!(text.lines().all(|line| line == line.trim_end()));

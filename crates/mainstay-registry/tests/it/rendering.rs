@@ -379,16 +379,16 @@ fn strange_names_render_in_a_broken_graph() {
     check(
         &format!("{error}\n"),
         expect![[r#"
-        MS0102: 4 providers need each other in a circle
-          '<b>`x`</b> & #1; \ ]'  requires 'say "hi"'              support.rs:#
-          'say "hi"'              requires 'two\nlines\ttab'       support.rs:#
-          'two\nlines\ttab'       requires 'grüße 🦀 日本'            support.rs:#
-          'grüße 🦀 日本'            requires '<b>`x`</b> & #1; \ ]'  support.rs:#
-          cut           'grüße 🦀 日本' requires '<b>`x`</b> & #1; \ ]' (support.rs:#): look `Node<3>` up when it is used, with `require`, instead of declaring it
+            MS0102: 4 providers need each other in a circle
+              '<b>`x`</b> & #1; \ ]'  requires 'say "hi"'              support.rs:#
+              'say "hi"'              requires 'two\nlines\ttab'       support.rs:#
+              'two\nlines\ttab'       requires 'grüße 🦀 日本'            support.rs:#
+              'grüße 🦀 日本'            requires '<b>`x`</b> & #1; \ ]'  support.rs:#
+              cut           'grüße 🦀 日本' requires '<b>`x`</b> & #1; \ ]' (support.rs:#): look `Node<3>` up when it is used, with `require`, instead of declaring it
 
-        1 problem; read more with: mainstay explain MS0102
-        nothing was started
-    "#]],
+            1 problem; read more in docs/errors: MS0102
+            nothing was started
+        "#]],
     );
     let (text, mermaid, json) = (error.to_text(), error.to_mermaid(), error.to_json());
     assert_eq!(text.lines().filter(|line| line.starts_with("  ! ")).count(), 4);

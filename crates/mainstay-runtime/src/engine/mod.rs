@@ -31,12 +31,10 @@ use crate::control::LastReload;
 use crate::event::{Busy, EventKind, ReloadReport, Sink};
 use crate::exit::Exit;
 use crate::machine::{Action, HookId, HookKind, Input, Look, Machine, TaskId, describe};
+use crate::spec::STARVED;
 
 /// Calls the state's own reload, when the runtime was told to.
 pub(crate) type StateReload<S> = fn(Arc<S>) -> BoxFuture<'static, Result<()>>;
-
-/// A hook that was not polled for so long is run on a thread of its own.
-const STARVED: Duration = Duration::from_millis(50);
 
 /// The same, after one had to be.
 const STARVED_AGAIN: Duration = Duration::from_millis(5);

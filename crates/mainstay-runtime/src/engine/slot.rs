@@ -120,7 +120,8 @@ mod tests {
         slot.abort(3);
         assert!(!slot.put(3, &cell()), "nobody waits for the old one");
         assert!(new.take().is_some(), "it was not cancelled");
-        assert_eq!(slot.seen(5, Clock::Real.now()), new.seen(Clock::Real.now()), "and can still be found");
+        let now = Clock::Real.now();
+        assert_eq!(slot.seen(5, now), new.seen(now), "and can still be found");
     }
 
     #[test]

@@ -20,7 +20,12 @@ impl Machine {
             Stage::Run => !self.starting().is_empty() && self.cause.is_none(),
             _ => false,
         };
-        is_late.then(|| self.stage_since + self.limits.late_after * (self.late_said + 1))
+        // Of a stop the first line comes before its tasks are at their own deadline.
+        let interval = match self.stage {
+            Stage::Stop => self.limits.late_after / 2,
+            _ => self.limits.late_after,
+        };
+        is_late.then(|| self.stage_since + interval * (self.late_said + 1))
     }
 
     /// Every hook that is being waited for.

@@ -32,7 +32,7 @@ use crate::event::{EventKind, ReloadReport};
 use crate::exit::Exit;
 use crate::outcome::{Cut, CutBy, Ending, Failure, Forced, Outcome, Problem, StopCause};
 use crate::signals::Signal;
-use crate::spec::{LAST_CHANCE, Limits, Spec};
+use crate::spec::{LAST_CHANCE, Limits, STARVED, Spec};
 
 /// Not a provider: the state's own reload, or the walk of the validation.
 pub(crate) const NO_NODE: usize = usize::MAX;
@@ -494,7 +494,7 @@ pub(crate) fn earliest(a: Option<Instant>, b: Option<Instant>) -> Option<Instant
 pub(crate) fn describe(seen: &Seen) -> Option<String> {
     let state = if let Some(since) = seen.polling.filter(|since| *since >= Duration::from_millis(10)) {
         Some(format!("blocks a thread since {}", human(since)))
-    } else if seen.begun {
+    } else if seen.begun || seen.age < STARVED {
         None
     } else {
         Some("starved: no thread was free to poll it".to_owned())

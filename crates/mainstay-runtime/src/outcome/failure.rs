@@ -184,6 +184,10 @@ impl Failure {
         let who = self.who();
         let phase = self.phase;
         match (&self.problem, phase) {
+            (Problem::Error(cause), Phase::Register) => format!("register function '{who}' failed: {cause}"),
+            (Problem::Panic(message), Phase::Register) => {
+                format!("register function '{who}' panicked: {message}")
+            }
             (Problem::Error(cause), Phase::Run) if cause.kind() == CauseKind::Recoverable => {
                 format!("runnable '{who}' failed (recoverable): {cause}")
             }

@@ -95,12 +95,15 @@ async fn a_start_and_a_stop_that_are_late_say_so_as_well() {
     running.control().shutdown("enough");
     assert_eq!(running.wait().await.exit_code(), 0);
     let lates = lates.lock().unwrap();
-    assert_eq!(lates.len(), 2, "{lates:?}");
+    assert_eq!(lates.len(), 3, "{lates:?}");
     assert_eq!(lates[0].0, Phase::Run);
     assert_eq!(lates[0].2, ["a in run since 5s last note: \"warming up\""]);
     assert_eq!(lates[0].3, [("b", vec!["a"])]);
-    assert_eq!(lates[1].0, Phase::Stop);
-    assert_eq!(lates[1].2, ["a in run since 1s last note: \"flushing\""]);
+    // Of a stop after half of the interval, before a task is at its own deadline of 5 s.
+    assert_eq!((lates[1].0, lates[1].1), (Phase::Stop, Duration::from_millis(2_500)));
+    assert_eq!(lates[1].2, ["c in shutdown since 2.5s -"]);
+    assert_eq!(lates[1].3, [("a", vec!["b"]), ("b", vec!["c"])]);
+    assert_eq!(lates[2].2, ["a in run since 1s last note: \"flushing\""]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -202,7 +202,7 @@ fn a_failure_in_register_exits_by_its_variant() {
 fn every_register_function_is_asked_and_every_failure_reported() {
     run("two-that-fail", &[])
         .exits(1)
-        .says(&["no dns today", "'mail' panicked during register: no mail today", "MS0221", "MS0222"])
+        .says(&["no dns today", "register function 'mail' panicked: no mail today", "MS0221", "MS0222"])
         .without(&["probe booted"]);
 }
 
