@@ -1,12 +1,14 @@
 //! The reference daemon of mainstay: a small HTTP reverse proxy and file server.
 //!
-//! Four providers: `settings` reads `http.yaml` and publishes it; `lock` keeps a second edge away; `upstream`
-//! is what requests are passed on to; `http` serves. `edge tour` shows what they do, in half a minute.
+//! Five providers: `settings` reads `http.yaml` and publishes it; `routes` derives the routing table from it; `lock`
+//! keeps a second edge away; `upstream` is what requests are passed on to; `http` serves. `edge tour` shows what they do, in half a minute.
 
 pub mod drive;
 mod first_words;
 mod http;
 mod lock;
+mod mark;
+mod routes;
 mod settings;
 mod tour;
 mod upstream;
@@ -19,6 +21,7 @@ use mainstay::{Daemon, Outcome};
 use self::first_words::Facts;
 use self::http::Http;
 use self::lock::Lock;
+use self::routes::Routes;
 use self::settings::SettingsFile;
 use self::upstream::Upstream;
 
@@ -34,6 +37,7 @@ pub fn main() -> Outcome {
         .log_default("warn")
         .verb("tour", "Show what it does, in half a minute, and check every line of it", tour::run)
         .insert(SettingsFile::default())
+        .insert(Routes::default())
         .insert(Lock::default())
         .insert(Upstream::default())
         .insert(Http::new(Arc::clone(&facts)))

@@ -26,12 +26,14 @@ use self::serve::serve;
 use self::site::Edge;
 use crate::first_words::Facts;
 use crate::lock::Lock;
+use crate::routes::Routes;
 use crate::settings::SettingsFile;
 use crate::upstream::Upstream;
 
 /// The listener, and what is served on it.
 pub(crate) struct Http {
     settings: Dep<SettingsFile>,
+    routes: Dep<Routes>,
     upstream: Dep<Upstream>,
     facts: Arc<Facts>,
     listener: Mutex<Option<TcpListener>>,
@@ -39,7 +41,8 @@ pub(crate) struct Http {
 
 impl Http {
     pub(crate) fn new(facts: Arc<Facts>) -> Self {
-        Self { settings: Dep::new(), upstream: Dep::new(), facts, listener: Mutex::new(None) }
+        let (settings, routes, upstream) = (Dep::new(), Dep::new(), Dep::new());
+        Self { settings, routes, upstream, facts, listener: Mutex::new(None) }
     }
 }
 
@@ -50,7 +53,8 @@ impl Provider<Daemon> for Http {
     }
 
     fn dependencies(&self) -> Dependencies<Daemon> {
-        Dependencies::new().dep(&self.settings).dep(&self.upstream).requires::<Lock>()
+        let own = Dependencies::new().dep(&self.settings).dep(&self.routes).dep(&self.upstream);
+        own.requires::<Lock>()
     }
 
     fn deadlines(&self) -> Deadlines {
@@ -84,13 +88,15 @@ impl Provider<Daemon> for Http {
 impl Runnable<Daemon> for Http {
     fn run(&self, _: Daemon) -> TaskFuture {
         let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (settings, upstream, in_flight) =
-            (self.settings.arc(), self.upstream.arc(), self.facts.in_flight.clone());
+        let in_flight = self.facts.in_flight.clone();
+        let providers = self.settings.arc().zip(self.routes.arc()).zip(self.upstream.arc());
         task(async move |cx| {
-            let (Some(listener), Some(settings), Some(upstream)) = (listener, settings, upstream) else {
+            let (Some(listener), Some(((settings, routes), upstream))) = (listener, providers) else {
                 return Err(Error::msg("there is no listener: it is bound by the boot, once"));
             };
-            let site = Edge { settings, upstream, proxy: Proxy::new(), in_flight: in_flight.clone() };
+            let pins = settings.load().settings.pins.value;
+            let (proxy, in_flight_now, context) = (Proxy::new(), in_flight.clone(), cx.clone());
+            let site = Edge { settings, routes, upstream, proxy, in_flight: in_flight_now, context, pins };
             serve(listener, &Arc::new(site), &in_flight, cx.shutdown_token()).await.boxed()
         })
     }

@@ -6,27 +6,19 @@ use hyper::header::{
     CONNECTION, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
     VIA,
 };
-use hyper::http::uri::{Authority, PathAndQuery, Scheme};
+use hyper::http::uri::{PathAndQuery, Scheme};
 use hyper::{Request, Response, StatusCode, Uri, Version};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
-use std::time::Duration;
 use tokio::time::timeout;
 
 use super::body::Body;
 use super::plain;
+use crate::upstream::Target;
 
 /// A client with its pool of connections; dropping it closes those that are idle.
 pub(crate) struct Proxy {
     client: Client<HttpConnector, Incoming>,
-}
-
-/// Where a request is passed on to, and how.
-pub(crate) struct Target {
-    /// Who answers.
-    pub(crate) authority: Authority,
-    /// How long the head of the answer may take.
-    pub(crate) patience: Duration,
 }
 
 impl Proxy {
@@ -39,11 +31,11 @@ impl Proxy {
     /// Passes one request on; `path` is what the upstream is asked for.
     pub(crate) async fn pass(
         &self,
-        target: Target,
+        target: &Target,
         path: &str,
         request: Request<Incoming>,
     ) -> Response<Body> {
-        let Target { authority, patience } = target;
+        let (authority, patience) = (target.authority.clone(), target.patience);
         let Ok(path) = PathAndQuery::try_from(path) else {
             return plain(StatusCode::BAD_REQUEST, "this path cannot be passed on\n");
         };

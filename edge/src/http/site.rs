@@ -1,17 +1,22 @@
 //! What edge answers: its page, its status, files, and what an upstream says.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
-use mainstay::GuardGroup;
+use mainstay::{GuardGroup, Loaded, RunContext};
+use mainstay_sync::Pinned;
+use tokio::task::yield_now;
 
 use super::body::{Body, text};
-use super::proxy::{Proxy, Target};
+use super::proxy::Proxy;
 use super::serve::Site;
 use super::{files, plain};
-use crate::settings::{Limits, Settings, SettingsFile};
+use crate::mark::Mark;
+use crate::routes::{Routes, To};
+use crate::settings::{Limits, Reading, SettingsFile};
 use crate::upstream::Upstream;
 
 /// The page; `{greeting}` and `{version}` are filled in.
@@ -21,37 +26,24 @@ const PAGE: &str = include_str!("page.html");
 pub(crate) struct Edge {
     /// Read anew for each request, so that a reload is seen by the next one.
     pub(crate) settings: Arc<SettingsFile>,
+    pub(crate) routes: Arc<Routes>,
     pub(crate) upstream: Arc<Upstream>,
     pub(crate) proxy: Proxy,
     pub(crate) in_flight: GuardGroup,
+    /// Where the epoch of a request comes from.
+    pub(crate) context: RunContext,
+    /// Whether a request is answered from one epoch.
+    pub(crate) pins: bool,
 }
 
 impl Site for Edge {
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
-        let reading = self.settings.load();
-        let settings = &reading.settings;
-        let path = request.uri().path();
-        if let Some(path) = path.strip_prefix("/files/") {
-            return match &settings.files {
-                Some(folder) => files::answer(&folder.value, request.method(), path).await,
-                None => plain(StatusCode::NOT_FOUND, "no folder is served: set `files` in http.yaml\n"),
-            };
+        if !self.pins {
+            return self.route(request).await;
         }
-        if path.starts_with("/demo/") {
-            let target =
-                Target { authority: self.upstream.authority(settings), patience: settings.upstream.patience };
-            let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-            let path = path["/demo".len()..].to_owned();
-            return self.proxy.pass(target, &path, request).await;
-        }
-        if request.method() != Method::GET && request.method() != Method::HEAD {
-            return plain(StatusCode::METHOD_NOT_ALLOWED, "this is only read\n");
-        }
-        match path {
-            "/" => page(&settings.greeting),
-            "/status" => self.status(settings, reading.version()),
-            _ => plain(StatusCode::NOT_FOUND, "edge has /, /status, /files/ and /demo/\n"),
-        }
+        // Whatever the answer reads from here on, it reads of one epoch, whoever published it. The body is sent
+        // outside of this: an epoch is held no longer than its answer is made.
+        self.context.pin().scope(self.route(request)).await
     }
 
     fn limits(&self) -> Limits {
@@ -60,7 +52,58 @@ impl Site for Edge {
 }
 
 impl Edge {
-    fn status(&self, settings: &Settings, version: u64) -> Response<Body> {
+    async fn route(&self, request: Request<Incoming>) -> Response<Body> {
+        let path = request.uri().path();
+        let table = self.routes.load();
+        match table.find(path) {
+            Some((To::Files, file)) => match &self.settings.load().settings.files {
+                Some(folder) => files::answer(&folder.value, request.method(), file).await,
+                None => plain(StatusCode::NOT_FOUND, "no folder is served: set `files` in http.yaml\n"),
+            },
+            Some((To::Upstream, rest)) => {
+                let query = request.uri().query().map_or_else(String::new, |query| format!("?{query}"));
+                let path = format!("/{rest}{query}");
+                self.proxy.pass(&self.upstream.load(), &path, request).await
+            }
+            _ if request.method() != Method::GET && request.method() != Method::HEAD => {
+                plain(StatusCode::METHOD_NOT_ALLOWED, "this is only read\n")
+            }
+            Some((To::Text(text), _)) => plain(StatusCode::OK, format!("{text}\n")),
+            None => match path {
+                "/" => page(&self.settings.load().settings.greeting),
+                "/status" => self.status(&self.settings.load()),
+                "/epoch" => self.epochs().await,
+                _ => plain(
+                    StatusCode::NOT_FOUND,
+                    "edge has /, /status, /epoch, and its routes: /files/, /demo/\n",
+                ),
+            },
+        }
+    }
+
+    /// What each provider that is crossed has published, in which version, of which epoch. It gives way between
+    /// them, as an answer does that asks others: a reload may come in between.
+    async fn epochs(&self) -> Response<Body> {
+        let mut said = String::new();
+        let settings = self.settings.load();
+        self.crossed(&mut said, "settings", settings.version(), &settings.mark);
+        yield_now().await;
+        let routes = self.routes.load();
+        self.crossed(&mut said, "routes", routes.version(), &routes.mark);
+        yield_now().await;
+        let upstream = self.upstream.load();
+        self.crossed(&mut said, "upstream", upstream.version(), &upstream.mark);
+        plain(StatusCode::OK, said)
+    }
+
+    fn crossed(&self, said: &mut String, provider: &str, version: u64, mark: &Mark) {
+        // The pin of the request; without one, what is in force at this moment.
+        let epoch = Pinned::current().map_or_else(|| self.context.pin().epoch(), |pinned| pinned.epoch());
+        let _ = writeln!(said, "{provider} epoch {epoch} version {version} {mark}");
+    }
+
+    fn status(&self, reading: &Loaded<Reading>) -> Response<Body> {
+        let (settings, version) = (&reading.settings, reading.version());
         let said = format!(
             "greeting   {}\nsettings   version {version}\nupstream   {}\nin flight  {}\nprocess    {}\n",
             settings.greeting,

@@ -3,10 +3,10 @@
 use std::sync::OnceLock;
 
 use mainstay::{
-    Daemon, Loaded, Provider, Reloadable, Result, ResultExt, Snapshot, async_trait, note, priority,
+    Daemon, Loaded, Provider, Reloadable, Result, ResultExt, RunMode, Snapshot, async_trait, note, priority,
 };
 
-use super::read::{Reading, keeps_what_is_fixed, read};
+use super::read::{Reading, keeps_what_is_fixed, pins_outside_of_development, read};
 
 /// The parsed `http.yaml`; others read it from here.
 #[derive(Default)]
@@ -25,6 +25,9 @@ impl SettingsFile {
     async fn read(&self, app: &Daemon) -> Result<Reading> {
         note(format!("reading http.yaml in {}", app.config_dir().display()));
         let reading = read(app.config_dir()).await.invalid()?;
+        if app.run_mode() != RunMode::Development {
+            pins_outside_of_development(&reading).invalid()?;
+        }
         if let Some(booted) = self.booted.get() {
             keeps_what_is_fixed(booted, &reading).invalid()?;
         }

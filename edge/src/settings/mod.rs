@@ -6,6 +6,8 @@ mod read;
 
 pub(crate) use self::file::SettingsFile;
 pub(crate) use self::parse::{Invalid, Placed};
+#[cfg(test)]
+pub(crate) use self::read::reading;
 pub(crate) use self::read::{Origin, Reading};
 
 use std::fmt;
@@ -35,13 +37,18 @@ pub(crate) struct Settings {
     pub(crate) files: Option<Placed<PathBuf>>,
     /// The lock file, where one was named; fixed at boot.
     pub(crate) lock: Option<Placed<PathBuf>>,
+    /// Which path goes where, by path; what the lines mean is for `routes` to say.
+    pub(crate) routes: Vec<(String, Placed<String>)>,
+    /// Whether a request is answered from one epoch; only a demonstration in development does without, to show what
+    /// pins are for. Fixed at boot.
+    pub(crate) pins: Placed<bool>,
     /// What is behind `/demo/`.
     pub(crate) upstream: UpstreamSettings,
     /// How long clients may take.
     pub(crate) limits: Limits,
 }
 
-/// What is behind `/demo/`.
+/// What requests are passed on to.
 #[derive(Clone, Debug)]
 pub(crate) struct UpstreamSettings {
     /// Where it is.

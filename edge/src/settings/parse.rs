@@ -1,5 +1,6 @@
 //! From the text of `http.yaml` to settings, or to all that is wrong with it, each with its place.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -76,6 +77,8 @@ pub(crate) fn parse(text: &str, file: &Path, folder: &Path) -> Result<Settings, 
         greeting: reader.read(raw.greeting, one_line).map_or_else(|| super::GREETING.to_owned(), |g| g.value),
         files: reader.read(raw.files, |path| Ok(folder.join(path))),
         lock: reader.read(raw.lock, |path| Ok(folder.join(path))),
+        routes: reader.read_all(raw.routes),
+        pins: reader.read(raw.demo.unwrap_or_default().pin, switch).unwrap_or_else(|| unplaced(true)),
         upstream: UpstreamSettings {
             address: reader.read(upstream.address, address).unwrap_or_else(|| unplaced(Address::BuiltIn)),
             check: upstream.check.is_some_and(|check| check.value),
@@ -98,6 +101,8 @@ struct Raw {
     greeting: Option<Spanned<String>>,
     files: Option<Spanned<String>>,
     lock: Option<Spanned<String>>,
+    routes: Option<BTreeMap<String, Spanned<String>>>,
+    demo: Option<RawDemo>,
     upstream: Option<RawUpstream>,
     limits: Option<RawLimits>,
 }
@@ -115,6 +120,12 @@ struct RawUpstream {
 struct RawLimits {
     header: Option<Spanned<String>>,
     linger: Option<Spanned<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawDemo {
+    pin: Option<Spanned<String>>,
 }
 
 /// Reads leaves and collects what is wrong with them.
@@ -138,6 +149,17 @@ impl Reader {
                 None
             }
         }
+    }
+}
+
+impl Reader {
+    /// Lines whose meaning is another's to say: no more than that each is one.
+    fn read_all(
+        &mut self,
+        leaves: Option<BTreeMap<String, Spanned<String>>>,
+    ) -> Vec<(String, Placed<String>)> {
+        let leaves = leaves.unwrap_or_default().into_iter();
+        leaves.filter_map(|(name, leaf)| Some((name, self.read(Some(leaf), one_line)?))).collect()
     }
 }
 
@@ -165,9 +187,17 @@ fn socket_address(text: &str) -> Result<SocketAddr, String> {
 
 fn one_line(text: &str) -> Result<String, String> {
     if text.chars().any(char::is_control) {
-        return Err("the greeting is one line of text".to_owned());
+        return Err("this is one line of text".to_owned());
     }
     Ok(text.to_owned())
+}
+
+fn switch(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(format!("'{text}' is neither 'on' nor 'off'")),
+    }
 }
 
 fn address(text: &str) -> Result<Address, String> {

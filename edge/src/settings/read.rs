@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{Address, BUILT_IN, Invalid, Placed, Settings, parse};
+use crate::mark::{Mark, checksum};
 
 /// Where settings came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub(crate) enum Origin {
 pub(crate) struct Reading {
     pub(crate) settings: Settings,
     pub(crate) origin: Origin,
+    /// The mark of this reading. Whatever is derived from it says so in its own.
+    pub(crate) mark: Mark,
 }
 
 /// Why a folder gave no settings.
@@ -45,7 +48,8 @@ pub(crate) async fn read(folder: &Path) -> Result<Reading, ReadError> {
     if let Some(files) = &mut settings.files {
         files.value = existing(origin.path(), files).await.map_err(ReadError::Invalid)?;
     }
-    Ok(Reading { settings, origin })
+    let mark = Mark::new(checksum(text.as_bytes()), settings.greeting.clone());
+    Ok(Reading { settings, origin, mark })
 }
 
 /// Refuses a new reading that changes what is fixed since the boot.
@@ -53,7 +57,7 @@ pub(crate) fn keeps_what_is_fixed(booted: &Reading, new: &Reading) -> Result<(),
     if let (Origin::File(path), Origin::BuiltIn) = (&booted.origin, &new.origin) {
         return Err(ReadError::Gone(path.clone()));
     }
-    let (booted, Reading { settings, origin }) = (&booted.settings, new);
+    let (booted, Reading { settings, origin, .. }) = (&booted.settings, new);
     let mut problems = Vec::new();
     if booted.listen.value != settings.listen.value {
         let (was, is) = (booted.listen.value, settings.listen.value);
@@ -67,11 +71,22 @@ pub(crate) fn keeps_what_is_fixed(booted: &Reading, new: &Reading) -> Result<(),
         let place = settings.lock.as_ref().map_or((1, 1), |lock| lock.place);
         problems.push((place, "the lock file changed: that takes a restart".to_owned()));
     }
+    if booted.pins.value != settings.pins.value {
+        problems.push((settings.pins.place, "demo.pin changed: that takes a restart".to_owned()));
+    }
     let is = &settings.upstream.address;
     if is.value == Address::BuiltIn && booted.upstream.address.value != Address::BuiltIn {
         problems.push((is.place, "the built-in upstream was not booted: that takes a restart".to_owned()));
     }
     Invalid::check(origin.path(), problems).map_err(ReadError::Invalid)
+}
+
+/// Refuses a demonstration where it would be taken for the thing itself.
+pub(crate) fn pins_outside_of_development(reading: &Reading) -> Result<(), ReadError> {
+    let pins = &reading.settings.pins;
+    let refused =
+        (!pins.value).then(|| (pins.place, "demo.pin is for --run-mode development only".to_owned()));
+    Invalid::check(reading.origin.path(), refused.into_iter().collect()).map_err(ReadError::Invalid)
 }
 
 /// The path of a folder that exists, with its links followed.
@@ -106,20 +121,23 @@ impl fmt::Display for ReadError {
 
 impl std::error::Error for ReadError {}
 
+/// What the text of an `http.yaml` is read as.
+#[cfg(test)]
+pub(crate) fn reading(text: &str) -> Reading {
+    let file = PathBuf::from("http.yaml");
+    let settings = parse::parse(text, &file, Path::new("")).unwrap();
+    let mark = Mark::new(checksum(text.as_bytes()), settings.greeting.clone());
+    Reading { settings, origin: Origin::File(file), mark }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn settings(text: &str) -> Reading {
-        let file = PathBuf::from("http.yaml");
-        let settings = parse::parse(text, &file, Path::new("")).unwrap();
-        Reading { settings, origin: Origin::File(file) }
-    }
-
     #[test]
     fn what_is_fixed_since_the_boot_is_refused_all_at_once() {
-        let booted = settings("listen: 127.0.0.1:1\nupstream:\n  address: db:9\n");
-        let new = settings("greeting: hi\nlisten: 127.0.0.1:2\nlock: a\n");
+        let booted = reading("listen: 127.0.0.1:1\nupstream:\n  address: db:9\n");
+        let new = reading("greeting: hi\nlisten: 127.0.0.1:2\nlock: a\n");
         let said = keeps_what_is_fixed(&booted, &new).unwrap_err().to_string();
         let lines: Vec<&str> = said.lines().collect();
         assert!(lines[0].starts_with("http.yaml:1:1 the built-in upstream was not booted"), "{said}");
@@ -132,14 +150,14 @@ mod tests {
 
     #[test]
     fn what_is_not_fixed_may_change() {
-        let booted = settings("greeting: a\n");
-        let new = settings("greeting: b\nupstream:\n  address: db:9\nlimits:\n  header: 1s\n");
+        let booted = reading("greeting: a\n");
+        let new = reading("greeting: b\nupstream:\n  address: db:9\nlimits:\n  header: 1s\n");
         keeps_what_is_fixed(&booted, &new).unwrap();
     }
 
     #[test]
     fn a_file_that_is_gone_is_no_reading() {
-        let gone = Reading { origin: Origin::BuiltIn, ..settings("") };
-        assert_eq!(keeps_what_is_fixed(&settings(""), &gone).unwrap_err().to_string(), "http.yaml is gone");
+        let gone = Reading { origin: Origin::BuiltIn, ..reading("") };
+        assert_eq!(keeps_what_is_fixed(&reading(""), &gone).unwrap_err().to_string(), "http.yaml is gone");
     }
 }

@@ -54,7 +54,7 @@ pub(super) async fn plan_and_boot(page: &mut Page, stage: &Stage) -> Result<(), 
         child.interrupt().map_err(|error| error.to_string())?;
         let ended = ends(child, 0).await?;
         let last = line(&ended, "stop SIGINT")?;
-        if !last.contains("hooks 4/4") || !actor.holder().is_empty() {
+        if !last.contains("hooks 5/5") || !actor.holder().is_empty() {
             return Err(format!("not everything was stopped: {last}"));
         }
         Ok(last)
@@ -63,7 +63,7 @@ pub(super) async fn plan_and_boot(page: &mut Page, stage: &Stage) -> Result<(), 
     page.check(
         &[Promise::Stops, Promise::Printed],
         last.as_ref()
-            .map(|_| "SIGINT stops it; four were started, four are stopped".to_owned())
+            .map(|_| "SIGINT stops it; five were started, five are stopped".to_owned())
             .map_err(Clone::clone),
     )?;
     page.quote(&last.unwrap_or_default());
@@ -75,7 +75,7 @@ const PLANNED: &str = "`edge plan` prints what would be started, and starts noth
 async fn planned(stage: &Stage) -> Result<Vec<String>, String> {
     let actor = stage.actor("plan", "listen: 127.0.0.1:0\n")?;
     let ended = ends(actor.start(&["plan"])?, 0).await?;
-    for provider in ["settings", "lock", "upstream", "http"] {
+    for provider in ["settings", "routes", "lock", "upstream", "http"] {
         line(&ended, provider)?;
     }
     if actor.lock().exists() {

@@ -184,7 +184,7 @@ impl Main {
         page.check(
             &[Promise::Stops, Promise::Printed],
             last.as_ref()
-                .map(|_| "four were started, four are stopped: exit 0".to_owned())
+                .map(|_| "five were started, five are stopped: exit 0".to_owned())
                 .map_err(Clone::clone),
         )?;
         page.quote(&last.unwrap_or_default());
@@ -271,7 +271,7 @@ async fn refuses(address: SocketAddr) -> Result<(), String> {
 
 fn last_line(ended: &Ended, actor: &Actor) -> Result<String, String> {
     let last = line(ended, "stop SIGTERM")?;
-    if last.contains("0 in flight · hooks 4/4") && actor.holder().is_empty() {
+    if last.contains("0 in flight · hooks 5/5") && actor.holder().is_empty() {
         return Ok(last);
     }
     Err(format!("not everything was stopped: {last}"))

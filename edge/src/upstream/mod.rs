@@ -1,4 +1,4 @@
-//! What is behind `/demo/`: a server somewhere else, or the one that edge brings along.
+//! What requests are passed on to: a server somewhere else, or the one that edge brings along.
 
 mod check;
 mod demo;
@@ -10,32 +10,55 @@ use std::time::Duration;
 
 use hyper::http::uri::Authority;
 use mainstay::{
-    Daemon, Deadlines, Dep, Dependencies, Error, GuardGroup, Provider, Result, ResultExt, Runnable,
-    TaskFuture, async_trait, note, task,
+    Daemon, Deadlines, Dep, Dependencies, Error, GuardGroup, Loaded, Provider, Reloadable, Result, ResultExt,
+    Runnable, Snapshot, TaskFuture, async_trait, note, task,
 };
 use tokio::net::TcpListener;
 
 use self::demo::Demo;
 use crate::http::serve::serve;
-use crate::settings::{Address, Limits, Settings, SettingsFile};
+use crate::mark::Mark;
+use crate::settings::{Address, Limits, SettingsFile};
 
 /// The upstream, and its server if that is ours.
 #[derive(Default)]
 pub(crate) struct Upstream {
     settings: Dep<SettingsFile>,
+    target: Snapshot<Target>,
     /// Where the built-in one listens, once it does.
     built_in: OnceLock<Authority>,
     listener: Mutex<Option<TcpListener>>,
 }
 
+/// Where a request is passed on to, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    /// Who answers.
+    pub(crate) authority: Authority,
+    /// How long the head of the answer may take.
+    pub(crate) patience: Duration,
+    /// What it was made of.
+    pub(crate) mark: Mark,
+}
+
 impl Upstream {
-    /// Whom to pass requests on to.
-    pub(crate) fn authority(&self, settings: &Settings) -> Authority {
-        match &settings.upstream.address.value {
+    /// Whom to pass requests on to now.
+    pub(crate) fn load(&self) -> Loaded<Target> {
+        self.target.load()
+    }
+
+    /// Derives it from what `settings` has published, or staged.
+    fn derive(&self) {
+        let reading = self.settings.load();
+        let upstream = &reading.settings.upstream;
+        let authority = match &upstream.address.value {
             Address::Remote(authority) => authority.clone(),
             // A reload that asks for one that was not booted is refused.
             Address::BuiltIn => self.built_in.get().cloned().unwrap_or(Authority::from_static("localhost:0")),
-        }
+        };
+        let value = format!("{} patience {:?}", upstream.address.value, upstream.patience);
+        let mark = Mark::new(reading.mark.of(), value);
+        self.target.publish(Target { authority, patience: upstream.patience, mark });
     }
 
     async fn listen(&self) -> io::Result<()> {
@@ -75,11 +98,25 @@ impl Provider<Daemon> for Upstream {
                     .map_err(|error| Error::msg(format!("the upstream {authority} does not answer: {error}")))
             }
             Address::Remote(_) => Ok(()),
-        }
+        }?;
+        self.derive();
+        Ok(())
+    }
+
+    fn as_reloadable(&self) -> Option<&dyn Reloadable<Daemon>> {
+        Some(self)
     }
 
     fn as_runnable(&self) -> Option<&dyn Runnable<Daemon>> {
         Some(self)
+    }
+}
+
+#[async_trait]
+impl Reloadable<Daemon> for Upstream {
+    async fn reload(&self, _: &Daemon) -> Result<()> {
+        self.derive();
+        Ok(())
     }
 }
 

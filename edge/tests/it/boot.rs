@@ -16,14 +16,19 @@ async fn it_speaks_in_its_first_second_and_once_more_at_its_end() {
     }
     drop(client);
     let ended = stopped(child).await;
-    let starts =
-        ["edge 0.", "plan   settings → lock + upstream → http", "boot   ", "ready  http://", "try    "];
+    let starts = [
+        "edge 0.",
+        "plan   settings → lock + routes + upstream → http",
+        "boot   ",
+        "ready  http://",
+        "try    ",
+    ];
     for (line, start) in ended.lines.iter().zip(starts) {
         assert!(line.starts_with(start), "{line}");
     }
     assert!(ended.lines[2].contains("critical path settings "));
     let last = ended.lines.last().unwrap();
-    assert!(last.starts_with("stop SIGTERM · 0 in flight · hooks 4/4 · "), "{last}");
+    assert!(last.starts_with("stop SIGTERM · 0 in flight · hooks 5/5 · "), "{last}");
     assert!(last.ends_with(" of 25 s · exit 0"), "{last}");
     assert_eq!(ended.lines.len(), 8, "{}", ended.lines.join("\n"));
 }
@@ -142,6 +147,6 @@ async fn an_upstream_that_answers_and_hangs_up_has_answered() {
 async fn the_plan_is_printed_without_starting_anything() {
     let place = Place::with("plan", QUIET);
     let ended = ends(place.run(&["plan"]), 0).await;
-    said(&ended, "requires settings, upstream, lock");
+    said(&ended, "requires settings, routes, upstream, lock");
     assert!(!place.path("edge.lock").exists());
 }
