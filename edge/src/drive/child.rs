@@ -183,13 +183,15 @@ impl Said {
         let search = async {
             let mut next = first;
             loop {
-                let lines = self.lines();
-                for (number, line) in lines.iter().enumerate().skip(next) {
-                    if let Some(found) = wanted(line) {
-                        return Ok((found, number));
+                {
+                    let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+                    for (number, line) in lines.iter().enumerate().skip(next) {
+                        if let Some(found) = wanted(line) {
+                            return Ok((found, number));
+                        }
                     }
+                    next = next.max(lines.len());
                 }
-                next = next.max(lines.len());
                 if count.wait_for(|count| *count > next).await.is_err() {
                     return Err("it ended");
                 }

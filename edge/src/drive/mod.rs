@@ -2,8 +2,10 @@
 
 mod child;
 mod client;
+mod crossed;
 mod load;
 
 pub use self::child::{Child, Ended, Said};
 pub use self::client::{Answer, Client, Failed};
+pub use self::crossed::Crossed;
 pub use self::load::{Load, Tally};

@@ -2,6 +2,7 @@
 #![cfg(unix)]
 
 mod boot;
+mod epochs;
 mod files;
 mod place;
 mod proxy;
