@@ -72,6 +72,7 @@ async fn play(page: &mut page::Page) -> Result<(), page::Broken> {
     main.load(page).await?;
     main.good_reloads(page).await?;
     main.bad_files(page).await?;
+    main.epochs(page).await?;
     boots::failing(page, &stage, &main.actor, main.pid()).await?;
     boots::hanging(page, &stage).await?;
     main.beside(page)?;

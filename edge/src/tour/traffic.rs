@@ -10,7 +10,7 @@ use super::boots::tried;
 use super::page::{Broken, Page, Promise};
 use super::raw::Raw;
 use super::stage::{Actor, BIG, PATIENCE, Stage, ends, first_words, line};
-use crate::drive::{Answer, Child, Client, Ended, Load, Tally};
+use crate::drive::{Answer, Child, Client, Crossed, Ended, Load, Tally};
 use crate::first_words::short;
 
 /// Connections of the load.
@@ -21,7 +21,10 @@ const ALONE: Duration = Duration::from_secs(5);
 const RELOADS: u32 = 12;
 const BETWEEN: Duration = Duration::from_millis(400);
 /// How long the old settings are watched after a bad file.
-const WATCHED: Duration = Duration::from_millis(1_500);
+const WATCHED: Duration = Duration::from_secs(1);
+/// How long answers that cross several providers are looked at, and on how many connections.
+const CROSSED: Duration = Duration::from_millis(1_500);
+const CROSSERS: usize = 4;
 /// Slow answers in flight when the stop is asked for, and how long each takes.
 const SLOW: usize = 4;
 const SLOW_TAKES: Duration = Duration::from_millis(2_500);
@@ -58,7 +61,7 @@ impl Main {
     pub(super) async fn load(&mut self, page: &mut Page) -> Result<(), Broken> {
         sleep(ALONE).await;
         let text =
-            format!("{CONNECTIONS} connections, kept: a page, a file of 96 KiB, a route that is passed on");
+            format!("{CONNECTIONS} connections, kept: a page, 96 KiB of file, a route passed on, /epoch");
         let tally = self.since_last();
         page.counted(&[], &tally, some(&tally, text))
     }
@@ -97,11 +100,12 @@ impl Main {
         let next = self.greeting + 1;
         let moved = settings(next, "10s").replace("listen: 127.0.0.1:0", "listen: 127.0.0.1:1");
         let cases = [
-            ("a new greeting and a typo", settings(next, "soon"), ": http.yaml:7:13 "),
-            ("a new greeting and a new address", moved, ": http.yaml:2:9 "),
+            ("a new greeting and a typo", "settings", settings(next, "soon"), ": http.yaml:7:13 "),
+            ("a new greeting and a new address", "settings", moved, ": http.yaml:2:9 "),
+            ("a new greeting and a route to nowhere", "routes", unroutable(next), ": http.yaml:9:9 "),
         ];
-        for (what, text, place) in cases {
-            let refused = self.refused(&text, place).await;
+        for (what, provider, text, place) in cases {
+            let refused = self.refused(provider, &text, place).await;
             let refused = refused.map(|said| format!("{what}: refused, and nothing of it is served\n{said}"));
             let tally = self.since_last();
             page.counted(&[Promise::Reloads, Promise::Names], &tally, refused)?;
@@ -114,18 +118,8 @@ impl Main {
     }
 
     /// Reloads a file that is refused with this place, and watches the old settings being served.
-    async fn refused(&mut self, text: &str, place: &str) -> Result<String, String> {
-        self.actor.write(text)?;
-        let before = self.child.said().count();
-        self.child.hang_up().map_err(|error| error.to_string())?;
-        let said = |line: &str| {
-            let line = self.actor.without_folder(line);
-            let said = &line[line.find("reload of 'settings' failed")?..];
-            // The fields of the log come after the text.
-            let said = said.split(" provider=").next().unwrap_or(said);
-            said.contains(place).then(|| said.to_owned())
-        };
-        let (said, _) = self.child.said().line_after(before, PATIENCE, said).await?;
+    async fn refused(&mut self, provider: &str, text: &str, place: &str) -> Result<String, String> {
+        let said = self.refusal(provider, text, place).await?;
         let until = Instant::now() + WATCHED;
         while Instant::now() < until {
             let greeting = self.served().await?;
@@ -135,6 +129,50 @@ impl Main {
             sleep(Duration::from_millis(5)).await;
         }
         Ok(said)
+    }
+
+    /// Reloads a file that a provider refuses with this place: what it says.
+    async fn refusal(&self, provider: &str, text: &str, place: &str) -> Result<String, String> {
+        self.actor.write(text)?;
+        let before = self.child.said().count();
+        self.child.hang_up().map_err(|error| error.to_string())?;
+        let named = format!("reload of '{provider}' failed");
+        let said = |line: &str| {
+            let line = self.actor.without_folder(line);
+            let said = &line[line.find(&named)?..];
+            // The fields of the log come after the text.
+            let said = said.split(" provider=").next().unwrap_or(said);
+            said.contains(place).then(|| said.to_owned())
+        };
+        self.child.said().line_after(before, PATIENCE, said).await.map(|(said, _)| said)
+    }
+
+    /// Answers that cross three providers, while one reload after the other is served, or refused by one of them.
+    pub(super) async fn epochs(&mut self, page: &mut Page) -> Result<(), Broken> {
+        page.scene("answers that cross three providers, while reloads are served and refused");
+        let crossers = Load::start(self.address, CROSSERS, vec![crossing()]);
+        let until = Instant::now() + CROSSED;
+        let mut reloads = 0;
+        while Instant::now() < until {
+            let both = async {
+                self.reload().await?;
+                self.refusal("routes", &unroutable(self.greeting + 1), ": http.yaml:9:9 ").await
+            };
+            let both = both.await;
+            tried(page, both)?;
+            reloads += 1;
+        }
+        let tally = crossers.stop().await;
+        let right = self.reload().await;
+        tried(page, right)?;
+        let text = format!("{reloads} reloads served, {reloads} refused: never two epochs in one answer");
+        page.counted(&[Promise::Reloads], &tally, some(&tally, text))?;
+        let answer = self.client.get("/epoch").await.map_err(|error| error.to_string());
+        for line in tried(page, answer)?.text().lines() {
+            page.quote(line);
+        }
+        let tally = self.since_last();
+        page.counted(&[], &tally, some(&tally, "the load went on beside it".to_owned()))
     }
 
     /// The load while others booted and failed.
@@ -224,12 +262,27 @@ impl Main {
     }
 }
 
-/// Line 7, column 13 is the patience.
+/// Line 7, column 13 is the patience; line 9, column 9 is where a route goes.
 fn settings(greeting: u32, patience: &str) -> String {
     format!(
         "# written by the tour\nlisten: 127.0.0.1:0\ngreeting: number {greeting}\nfiles: public\n\
-         upstream:\n  address: built-in\n  patience: {patience}\n"
+         upstream:\n  address: built-in\n  patience: {patience}\n\
+         routes:\n  /now: text number {greeting}\n"
     )
+}
+
+/// A file that `settings` accepts.
+fn unroutable(greeting: u32) -> String {
+    settings(greeting, "10s").replace("/now: text", "/now: nowhere")
+}
+
+/// An answer in which what was crossed is of one epoch.
+fn crossing() -> Ask {
+    let right = |answer: &Answer| {
+        let all = Crossed::all(&answer.text());
+        answer.status == 200 && all.is_ok_and(|all| Crossed::belong_together(&all).is_ok())
+    };
+    ("/epoch", Box::new(right))
 }
 
 type Ask = (&'static str, Box<dyn Fn(&Answer) -> bool + Send + Sync>);
@@ -241,6 +294,7 @@ fn asks() -> Vec<Ask> {
     vec![
         ask("/", |answer| answer.text().contains("<h1>number ")),
         ask("/files/big.txt", |answer| answer.body.len() == BIG),
+        crossing(),
         ask("/demo/hello", |answer| answer.text().starts_with("hello from the upstream")),
     ]
 }
