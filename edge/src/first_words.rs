@@ -1,12 +1,12 @@
 //! What edge says in its first second, and its last line; between them it is silent.
 
 use std::fmt::{self, Write as _};
-use std::net::SocketAddr;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use mainstay::{Event, EventKind, GuardGroup, Outcome, Plan};
 
+use crate::http::Door;
 use crate::settings::Origin;
 
 /// What is known of this run, gathered by those who learn of it.
@@ -22,8 +22,7 @@ pub(crate) struct Facts {
 }
 
 struct Bound {
-    address: SocketAddr,
-    wanted: SocketAddr,
+    doors: Vec<Door>,
     origin: Origin,
 }
 
@@ -33,9 +32,9 @@ impl Facts {
         let _ = self.plan.set(stages(plan));
     }
 
-    /// The listener was bound.
-    pub(crate) fn listens(&self, address: SocketAddr, wanted: SocketAddr, origin: Origin) {
-        let _ = self.bound.set(Bound { address, wanted, origin });
+    /// The listeners were bound.
+    pub(crate) fn listens(&self, doors: Vec<Door>, origin: Origin) {
+        let _ = self.bound.set(Bound { doors, origin });
     }
 
     /// Nobody is waited for any more.
@@ -76,7 +75,8 @@ impl Facts {
 
 impl fmt::Display for Facts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(Bound { address, wanted, origin }) = self.bound.get() else { return Ok(()) };
+        let Some(Bound { doors, origin }) = self.bound.get() else { return Ok(()) };
+        let Some((Door { wanted, bound: address }, others)) = doors.split_first() else { return Ok(()) };
         let pid = std::process::id();
         writeln!(f, "edge {} · process {pid} · {}", env!("CARGO_PKG_VERSION"), origin.path().display())?;
         writeln!(f, "plan   {}", self.plan.get().map_or("", |plan| plan))?;
@@ -86,6 +86,9 @@ impl fmt::Display for Facts {
             writeln!(f, "note   port {} is taken, {} is the next free one", wanted.port(), address.port())?;
         }
         writeln!(f, "ready  http://{address}")?;
+        for other in others {
+            writeln!(f, "       http://{}", other.bound)?;
+        }
         writeln!(f, "try    curl http://{address}/demo/hello")?;
         match origin {
             Origin::File(_) => writeln!(f, "       change the greeting in http.yaml, then: kill -HUP {pid}")?,

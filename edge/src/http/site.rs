@@ -6,11 +6,12 @@ use std::sync::Arc;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
-use mainstay::{GuardGroup, Loaded, RunContext};
+use mainstay::{GuardGroup, Loaded, RunContext, Snapshot};
 use mainstay_sync::Pinned;
 use tokio::task::yield_now;
 
 use super::body::{Body, text};
+use super::doors::Doors;
 use super::proxy::Proxy;
 use super::serve::Site;
 use super::{files, plain};
@@ -28,6 +29,7 @@ pub(crate) struct Edge {
     pub(crate) settings: Arc<SettingsFile>,
     pub(crate) routes: Arc<Routes>,
     pub(crate) upstream: Arc<Upstream>,
+    pub(crate) doors: Arc<Snapshot<Doors>>,
     pub(crate) proxy: Proxy,
     pub(crate) in_flight: GuardGroup,
     /// Where the epoch of a request comes from.
@@ -93,6 +95,9 @@ impl Edge {
         yield_now().await;
         let upstream = self.upstream.load();
         self.crossed(&mut said, "upstream", upstream.version(), &upstream.mark);
+        yield_now().await;
+        let doors = self.doors.load();
+        self.crossed(&mut said, "http", doors.version(), &doors.mark);
         plain(StatusCode::OK, said)
     }
 
@@ -105,9 +110,10 @@ impl Edge {
     fn status(&self, reading: &Loaded<Reading>) -> Response<Body> {
         let (settings, version) = (&reading.settings, reading.version());
         let said = format!(
-            "greeting   {}\nsettings   version {version}\nupstream   {}\nin flight  {}\nprocess    {}\n",
+            "greeting   {}\nsettings   version {version}\nupstream   {}\nlistening  {}\nin flight  {}\nprocess    {}\n",
             settings.greeting,
             settings.upstream.address.value,
+            self.doors.load().said(),
             self.in_flight.count(),
             std::process::id(),
         );

@@ -29,8 +29,8 @@ const LINGER: Duration = Duration::from_millis(250);
 /// One reading of `http.yaml`.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// Where it listens; fixed at boot.
-    pub(crate) listen: Placed<SocketAddr>,
+    /// Where it listens: `listen`, and what `also` has.
+    pub(crate) listen: Vec<Placed<SocketAddr>>,
     /// What the answers say, so that a reload can be seen.
     pub(crate) greeting: String,
     /// The folder behind `/files/`, its links followed.

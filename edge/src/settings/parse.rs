@@ -73,7 +73,7 @@ pub(crate) fn parse(text: &str, file: &Path, folder: &Path) -> Result<Settings, 
     let (upstream, limits) = (raw.upstream.unwrap_or_default(), raw.limits.unwrap_or_default());
     let mut reader = Reader::default();
     let settings = Settings {
-        listen: reader.read(raw.listen, socket_address).unwrap_or_else(|| unplaced(super::LISTEN)),
+        listen: reader.addresses(raw.listen, raw.also),
         greeting: reader.read(raw.greeting, one_line).map_or_else(|| super::GREETING.to_owned(), |g| g.value),
         files: reader.read(raw.files, |path| Ok(folder.join(path))),
         lock: reader.read(raw.lock, |path| Ok(folder.join(path))),
@@ -98,6 +98,7 @@ pub(crate) fn parse(text: &str, file: &Path, folder: &Path) -> Result<Settings, 
 #[serde(deny_unknown_fields)]
 struct Raw {
     listen: Option<Spanned<String>>,
+    also: Option<Vec<Spanned<String>>>,
     greeting: Option<Spanned<String>>,
     files: Option<Spanned<String>>,
     lock: Option<Spanned<String>>,
@@ -153,6 +154,23 @@ impl Reader {
 }
 
 impl Reader {
+    /// All that edge listens on, each once.
+    fn addresses(
+        &mut self,
+        listen: Option<Spanned<String>>,
+        also: Option<Vec<Spanned<String>>>,
+    ) -> Vec<Placed<SocketAddr>> {
+        let mut all = vec![self.read(listen, socket_address).unwrap_or_else(|| unplaced(super::LISTEN))];
+        for leaf in also.unwrap_or_default() {
+            let Some(also) = self.read(Some(leaf), socket_address) else { continue };
+            if all.iter().any(|one| one.value == also.value) {
+                self.problems.push((also.place, format!("{} is listened on already", also.value)));
+            }
+            all.push(also);
+        }
+        all
+    }
+
     /// Lines whose meaning is another's to say: no more than that each is one.
     fn read_all(
         &mut self,
@@ -236,7 +254,7 @@ mod tests {
     #[test]
     fn nothing_is_the_defaults() {
         let settings = read("# nothing\n").unwrap();
-        assert_eq!(settings.listen.value, super::super::LISTEN);
+        assert_eq!(settings.listen[0].value, super::super::LISTEN);
         assert_eq!(settings.upstream.address.value, Address::BuiltIn);
         assert!(settings.files.is_none() && !settings.upstream.check);
     }
@@ -245,7 +263,7 @@ mod tests {
     fn the_built_in_text_says_the_defaults() {
         let built_in = read(super::super::BUILT_IN).unwrap();
         let nothing = read("").unwrap();
-        assert_eq!(built_in.listen.value, nothing.listen.value);
+        assert_eq!(built_in.listen[0].value, nothing.listen[0].value);
         assert_eq!(built_in.greeting, nothing.greeting);
         assert_eq!(built_in.limits, nothing.limits);
         assert_eq!(built_in.upstream.patience, nothing.upstream.patience);
@@ -253,10 +271,11 @@ mod tests {
 
     #[test]
     fn everything_can_be_set() {
-        let text = "listen: '[::1]:1'\ngreeting: a b\nfiles: www\nlock: /run/e.lock\nupstream:\n  \
+        let text = "listen: '[::1]:1'\nalso: ['[::1]:2']\ngreeting: a b\nfiles: www\nlock: /run/e.lock\nupstream:\n  \
                     address: db:9\n  check: true\n  patience: 2m\nlimits:\n  header: 3s\n  linger: 40ms\n";
         let settings = read(text).unwrap();
-        assert_eq!(settings.listen.value.to_string(), "[::1]:1");
+        assert_eq!(settings.listen[0].value.to_string(), "[::1]:1");
+        assert_eq!(settings.listen[1].value.to_string(), "[::1]:2");
         assert_eq!(settings.files.unwrap().value, Path::new("/etc/edge/www"));
         assert_eq!(settings.lock.unwrap().value, Path::new("/run/e.lock"));
         assert_eq!(settings.upstream.patience, Duration::from_secs(120));
@@ -269,10 +288,11 @@ mod tests {
 
     #[test]
     fn every_problem_has_its_place_and_all_are_said() {
-        let text = "listen: here\nfiles: www\nupstream:\n  patience: soon\n  address: nowhere\n";
+        let text = "listen: here\nfiles: www\nalso:\n  - 127.0.0.1:1\n  - 127.0.0.1:1\nupstream:\n  patience: soon\n  address: nowhere\n";
         let said = "http.yaml:1:9 'here' is not an address like 127.0.0.1:8080\n\
-                    http.yaml:4:13 'soon' is not a duration like 10s or 250ms\n\
-                    http.yaml:5:12 'nowhere' is neither 'built-in' nor host:port";
+                    http.yaml:5:5 127.0.0.1:1 is listened on already\n\
+                    http.yaml:7:13 'soon' is not a duration like 10s or 250ms\n\
+                    http.yaml:8:12 'nowhere' is neither 'built-in' nor host:port";
         assert_eq!(read(text).unwrap_err(), said);
     }
 

@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 use super::boots::tried;
 use super::page::{Broken, Page, Promise};
 use super::raw::Raw;
-use super::stage::{Actor, BIG, PATIENCE, Stage, ends, first_words, line};
+use super::stage::{Actor, BIG, PATIENCE, Silent, Stage, ends, first_words, line};
 use crate::drive::{Answer, Child, Client, Crossed, Ended, Load, Tally};
 use crate::first_words::short;
 
@@ -98,10 +98,13 @@ impl Main {
     pub(super) async fn bad_files(&mut self, page: &mut Page) -> Result<(), Broken> {
         page.scene("bad files under load");
         let next = self.greeting + 1;
-        let moved = settings(next, "10s").replace("listen: 127.0.0.1:0", "listen: 127.0.0.1:1");
+        let taken = Silent::listen().await;
+        let taken = tried(page, taken)?;
+        let moved =
+            settings(next, "10s").replace("listen: 127.0.0.1:0", &format!("listen: {}", taken.address));
         let cases = [
             ("a new greeting and a typo", "settings", settings(next, "soon"), ": http.yaml:7:13 "),
-            ("a new greeting and a new address", "settings", moved, ": http.yaml:2:9 "),
+            ("a new greeting and an address that is taken", "http", moved, ": http.yaml:2:9 "),
             ("a new greeting and a route to nowhere", "routes", unroutable(next), ": http.yaml:9:9 "),
         ];
         for (what, provider, text, place) in cases {

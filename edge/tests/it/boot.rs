@@ -84,7 +84,13 @@ async fn a_port_that_somebody_wrote_down_does_not_give_way() {
     let _taken = TcpListener::bind(taken).await.unwrap();
     let place = Place::with("written", &format!("listen: {taken}\n"));
     let ended = ends(place.start(), 75).await;
-    said(&ended, &format!("provider 'http' failed during boot: cannot listen on {taken}: "));
+    said(
+        &ended,
+        &format!(
+            "provider 'http' failed during boot: {}:1:9 cannot listen on {taken}: ",
+            place.path("http.yaml").display()
+        ),
+    );
     said(&ended, "rolled back http, ");
 }
 

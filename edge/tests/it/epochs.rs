@@ -39,7 +39,7 @@ fn refused(number: u64, more: &str) -> String {
 fn check(answer: &str) -> Result<(), String> {
     let all = Crossed::all(answer)?;
     let names: Vec<&str> = all.iter().map(|one| one.provider.as_str()).collect();
-    assert_eq!(names, ["settings", "routes", "upstream"]);
+    assert_eq!(names, ["settings", "routes", "upstream", "http"]);
     Crossed::belong_together(&all)?;
     let number = all[0].value.strip_prefix("number ").and_then(|number| number.parse::<u64>().ok());
     let number = number.ok_or_else(|| format!("no number: {answer}"))?;

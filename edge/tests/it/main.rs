@@ -4,6 +4,7 @@
 mod boot;
 mod epochs;
 mod files;
+mod listen;
 mod place;
 mod proxy;
 mod reload;
