@@ -22,7 +22,7 @@ const LONGEST: Duration = Duration::from_secs(900);
 
 /// A file in which each of three providers has the number: even where it is good, so that an odd one that is
 /// served was refused.
-fn settings(number: u64, more: &str) -> String {
+pub(crate) fn settings(number: u64, more: &str) -> String {
     format!(
         "listen: 127.0.0.1:0\ngreeting: number {number}\nupstream:\n  patience: {}ms\nroutes:\n  \
          /now: text number {number}\n{more}",
@@ -31,12 +31,12 @@ fn settings(number: u64, more: &str) -> String {
 }
 
 /// A file that `settings` accepts and `routes` refuses.
-fn refused(number: u64, more: &str) -> String {
+pub(crate) fn refused(number: u64, more: &str) -> String {
     settings(number, &format!("  /late: upstream\n{more}"))
 }
 
 /// What is seen in one answer: whether it is one, and whether it is of one epoch.
-fn check(answer: &str) -> Result<(), String> {
+pub(crate) fn check(answer: &str) -> Result<(), String> {
     let all = Crossed::all(answer)?;
     let names: Vec<&str> = all.iter().map(|one| one.provider.as_str()).collect();
     assert_eq!(names, ["settings", "routes", "upstream", "http"]);

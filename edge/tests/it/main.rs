@@ -8,5 +8,6 @@ mod listen;
 mod place;
 mod proxy;
 mod reload;
+mod reloads;
 mod stop;
 mod tour;
