@@ -1,7 +1,8 @@
 //! The reference daemon of mainstay: a small HTTP reverse proxy and file server.
 //!
-//! Five providers: `settings` reads `http.yaml` and publishes it; `routes` derives the routing table from it; `lock`
-//! keeps a second edge away; `upstream` is what requests are passed on to; `http` serves. `edge tour` shows what they do, in half a minute.
+//! Five providers: `settings` reads `http.yaml` and publishes it; `routes` derives the routing table from
+//! it; `lock` keeps a second edge away; `upstream` is what requests are passed on to; `http` serves. `edge
+//! tour` shows what they do, in half a minute.
 
 pub mod drive;
 mod first_words;

@@ -1,4 +1,5 @@
-//! What a snapshot was made of, and what it says: whoever sees several can tell whether they belong together.
+//! What a snapshot was made of, and what it says: whoever sees several can tell whether they belong
+//! together.
 
 use std::fmt;
 

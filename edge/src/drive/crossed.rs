@@ -1,4 +1,5 @@
-//! What `/epoch` answers: each provider that the answer crossed, and whether what they gave belongs together.
+//! What `/epoch` answers: each provider that the answer crossed, and whether what they gave belongs
+//! together.
 
 use crate::mark::checksum;
 

@@ -1,9 +1,10 @@
-//! Which addresses edge listens on: what a reload adds is bound before its commit, what it takes away is closed after.
+//! The addresses that edge listens on: what a reload adds is bound before its commit, what it takes away is
+//! closed after.
 //!
-//! Bound in the hook, a listener is the transaction's: it goes to who serves with the commit, and is closed by an
-//! abort. Between the two the kernel connects clients that nobody has accepted yet; after an abort they are reset,
-//! as by a process that ended. An address that is only bound would turn them away, but it might turn out taken when
-//! the commit can no longer be refused.
+//! Bound in the hook, a listener is the transaction's: it goes to who serves with the commit, and is
+//! closed by an abort. Between the two the kernel connects clients that nobody has accepted yet; after an
+//! abort they are reset, as by a process that ended. An address that is only bound would turn them away,
+//! but it might turn out taken when the commit can no longer be refused.
 
 use std::net::SocketAddr;
 
@@ -47,8 +48,8 @@ pub(super) enum Change {
     Close(Door),
 }
 
-/// Binds what a reading has more than there is. Whoever serves learns of it with the commit; where there is no
-/// transaction, in the boot, at once.
+/// Binds what a reading has more than there is. Whoever serves learns of it with the commit; where there
+/// is no transaction, in the boot, at once.
 pub(super) async fn turn(
     now: &[Door],
     reading: &Reading,

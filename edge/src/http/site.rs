@@ -43,8 +43,8 @@ impl Site for Edge {
         if !self.pins {
             return self.route(request).await;
         }
-        // Whatever the answer reads from here on, it reads of one epoch, whoever published it. The body is sent
-        // outside of this: an epoch is held no longer than its answer is made.
+        // Whatever the answer reads from here on, it reads of one epoch, whoever published it. The body is
+        // sent outside of this: an epoch is held no longer than its answer is made.
         self.context.pin().scope(self.route(request)).await
     }
 
@@ -83,8 +83,8 @@ impl Edge {
         }
     }
 
-    /// What each provider that is crossed has published, in which version, of which epoch. It gives way between
-    /// them, as an answer does that asks others: a reload may come in between.
+    /// What each provider that is crossed has published, in which version, of which epoch. It gives way
+    /// between them, as an answer does that asks others: a reload may come in between.
     async fn epochs(&self) -> Response<Body> {
         let mut said = String::new();
         let settings = self.settings.load();
@@ -110,7 +110,8 @@ impl Edge {
     fn status(&self, reading: &Loaded<Reading>) -> Response<Body> {
         let (settings, version) = (&reading.settings, reading.version());
         let said = format!(
-            "greeting   {}\nsettings   version {version}\nupstream   {}\nlistening  {}\nin flight  {}\nprocess    {}\n",
+            "greeting   {}\nsettings   version {version}\nupstream   {}\n\
+             listening  {}\nin flight  {}\nprocess    {}\n",
             settings.greeting,
             settings.upstream.address.value,
             self.doors.load().said(),

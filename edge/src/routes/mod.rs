@@ -1,7 +1,7 @@
 //! The provider that derives the routing table from what `http.yaml` says, in the boot and at every reload.
 //!
-//! `settings` takes the lines as they are written; what they mean, and whether that can be, is known here. So a file
-//! that `settings` accepts may be refused by `routes`, and then nothing of it is served.
+//! `settings` takes the lines as they are written; what they mean, and whether that can be, is known here.
+//! So a file that `settings` accepts may be refused by `routes`, and then nothing of it is served.
 
 mod table;
 

@@ -108,8 +108,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_is_said_with_its_place_and_all_at_once() {
-        let text = "routes:\n  /status: text mine\n  /a: upstream\n  /b/: files\n  /c/: text x\n  d: text x\n  \
-                    /e: there\n";
+        let text = "routes:\n  /status: text mine\n  /a: upstream\n  /b/: files\n  /c/: text x\n  \
+                    d: text x\n  /e: there\n";
         let said = table(text).unwrap_err();
         let expected = "http.yaml:2:12 '/status' is answered by edge itself\n\
                         http.yaml:3:7 '/a' has paths below it: it ends with a '/'\n\

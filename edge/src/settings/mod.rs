@@ -39,8 +39,8 @@ pub(crate) struct Settings {
     pub(crate) lock: Option<Placed<PathBuf>>,
     /// Which path goes where, by path; what the lines mean is for `routes` to say.
     pub(crate) routes: Vec<(String, Placed<String>)>,
-    /// Whether a request is answered from one epoch; only a demonstration in development does without, to show what
-    /// pins are for. Fixed at boot.
+    /// Whether a request is answered from one epoch; only a demonstration in development does without, to
+    /// show what pins are for. Fixed at boot.
     pub(crate) pins: Placed<bool>,
     /// What is behind `/demo/`.
     pub(crate) upstream: UpstreamSettings,

@@ -93,7 +93,8 @@ pub(crate) fn parse(text: &str, file: &Path, folder: &Path) -> Result<Settings, 
     Ok(settings)
 }
 
-/// The shape of the file; what the leaves mean is read afterwards, so that all that is wrong is said at once.
+/// The shape of the file; what the leaves mean is read afterwards, so that all that is wrong is said at
+/// once.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Raw {
@@ -271,7 +272,8 @@ mod tests {
 
     #[test]
     fn everything_can_be_set() {
-        let text = "listen: '[::1]:1'\nalso: ['[::1]:2']\ngreeting: a b\nfiles: www\nlock: /run/e.lock\nupstream:\n  \
+        let text = "listen: '[::1]:1'\nalso: ['[::1]:2']\ngreeting: a b\nfiles: www\n\
+                    lock: /run/e.lock\nupstream:\n  \
                     address: db:9\n  check: true\n  patience: 2m\nlimits:\n  header: 3s\n  linger: 40ms\n";
         let settings = read(text).unwrap();
         assert_eq!(settings.listen[0].value.to_string(), "[::1]:1");
@@ -288,7 +290,8 @@ mod tests {
 
     #[test]
     fn every_problem_has_its_place_and_all_are_said() {
-        let text = "listen: here\nfiles: www\nalso:\n  - 127.0.0.1:1\n  - 127.0.0.1:1\nupstream:\n  patience: soon\n  address: nowhere\n";
+        let text = "listen: here\nfiles: www\nalso:\n  - 127.0.0.1:1\n  - 127.0.0.1:1\nupstream:\n  \
+                    patience: soon\n  address: nowhere\n";
         let said = "http.yaml:1:9 'here' is not an address like 127.0.0.1:8080\n\
                     http.yaml:5:5 127.0.0.1:1 is listened on already\n\
                     http.yaml:7:13 'soon' is not a duration like 10s or 250ms\n\

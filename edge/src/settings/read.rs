@@ -141,7 +141,8 @@ mod tests {
     fn what_is_not_fixed_may_change() {
         let booted = reading("greeting: a\n");
         let new = reading(
-            "greeting: b\nlisten: 127.0.0.1:2\nalso: ['127.0.0.1:3']\nupstream:\n  address: db:9\nlimits:\n  header: 1s\n",
+            "greeting: b\nlisten: 127.0.0.1:2\nalso: ['127.0.0.1:3']\nupstream:\n  \
+             address: db:9\nlimits:\n  header: 1s\n",
         );
         keeps_what_is_fixed(&booted, &new).unwrap();
     }

@@ -71,6 +71,7 @@ async fn play(page: &mut page::Page) -> Result<(), page::Broken> {
     let mut main = traffic::Main::start(page, &stage).await?;
     main.load(page).await?;
     main.good_reloads(page).await?;
+    main.listeners(page).await?;
     main.bad_files(page).await?;
     main.epochs(page).await?;
     boots::failing(page, &stage, &main.actor, main.pid()).await?;

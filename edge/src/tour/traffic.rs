@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 use super::boots::tried;
 use super::page::{Broken, Page, Promise};
 use super::raw::Raw;
-use super::stage::{Actor, BIG, PATIENCE, Silent, Stage, ends, first_words, line};
+use super::stage::{Actor, BIG, PATIENCE, Silent, Stage, ends, first_words, line, nobody};
 use crate::drive::{Answer, Child, Client, Crossed, Ended, Load, Tally};
 use crate::first_words::short;
 
@@ -81,9 +81,32 @@ impl Main {
         page.counted(&[Promise::Reloads], &tally, some(&tally, text))
     }
 
+    /// A listener more, and one less while it has something to do.
+    pub(super) async fn listeners(&mut self, page: &mut Page) -> Result<(), Broken> {
+        let moved = async {
+            let other = nobody().await?;
+            self.reload_with(&format!("also: ['{other}']\n")).await?;
+            let request = format!("GET /demo/slow?ms={} HTTP/1.1\r\nhost: edge\r\n\r\n", BETWEEN.as_millis());
+            let mut slow = Raw::send(other, &request).await?;
+            slow.begun().await?;
+            self.reload_with("").await?;
+            refuses(other).await?;
+            complete(&slow.ended().await?, "10 of 10\n\r\n0\r\n\r\n")
+        };
+        let moved = moved.await;
+        let tally = self.since_last();
+        let text = "a listener more is served from the commit on; taken away, it ends its answers".to_owned();
+        page.counted(&[Promise::Reloads], &tally, moved.map(|()| text))
+    }
+
     async fn reload(&mut self) -> Result<Duration, String> {
+        self.reload_with("").await
+    }
+
+    /// Reloads the next greeting with this below it, and waits until it is served.
+    async fn reload_with(&mut self, more: &str) -> Result<Duration, String> {
         self.greeting += 1;
-        self.actor.write(&settings(self.greeting, "10s"))?;
+        self.actor.write(&format!("{}{more}", settings(self.greeting, "10s")))?;
         let since = Instant::now();
         self.child.hang_up().map_err(|error| error.to_string())?;
         let wanted = self.greeting;
@@ -104,7 +127,7 @@ impl Main {
             settings(next, "10s").replace("listen: 127.0.0.1:0", &format!("listen: {}", taken.address));
         let cases = [
             ("a new greeting and a typo", "settings", settings(next, "soon"), ": http.yaml:7:13 "),
-            ("a new greeting and an address that is taken", "http", moved, ": http.yaml:2:9 "),
+            ("a new greeting and a taken address", "http", moved, ": http.yaml:2:9 "),
             ("a new greeting and a route to nowhere", "routes", unroutable(next), ": http.yaml:9:9 "),
         ];
         for (what, provider, text, place) in cases {
@@ -150,7 +173,8 @@ impl Main {
         self.child.said().line_after(before, PATIENCE, said).await.map(|(said, _)| said)
     }
 
-    /// Answers that cross three providers, while one reload after the other is served, or refused by one of them.
+    /// Answers that cross three providers, while one reload after the other is served, or refused by one
+    /// of them.
     pub(super) async fn epochs(&mut self, page: &mut Page) -> Result<(), Broken> {
         page.scene("answers that cross three providers, while reloads are served and refused");
         let crossers = Load::start(self.address, CROSSERS, vec![crossing()]);

@@ -20,8 +20,8 @@ const REQUESTS: u64 = 50_000;
 /// How long the long form may take.
 const LONGEST: Duration = Duration::from_secs(900);
 
-/// A file in which each of three providers has the number: even where it is good, so that an odd one that is
-/// served was refused.
+/// A file in which each of three providers has the number: even where it is good, so that an odd one that
+/// is served was refused.
 pub(crate) fn settings(number: u64, more: &str) -> String {
     format!(
         "listen: 127.0.0.1:0\ngreeting: number {number}\nupstream:\n  patience: {}ms\nroutes:\n  \

@@ -1,4 +1,5 @@
-//! A hundred reloads, good, misspelt and refused in turn, under load: nothing is lost, and nobody waits for them.
+//! A hundred reloads, good, misspelt and refused in turn, under load: nothing is lost, and nobody waits
+//! for them.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,10 +23,11 @@ const CLOSING: usize = 2;
 const BLOCKS: usize = 20;
 const RELOADS: usize = 5;
 /// Requests that follow each reload; as many as that for each reload are in a block without any.
-const AFTER: u64 = 120;
+const AFTER: u64 = 300;
 
-/// How much longer the 99th percentile with reloads may be than without. On a machine of its own it is 1.2 at most,
-/// in release; here other tests run beside this one, on two processors, and the figure is printed.
+/// How much longer the 99th percentile with reloads may be than without. In release, alone on two processors, it
+/// was 0.97 to 1.15. Here other tests run beside this one and on the same processors, so this only catches a
+/// reload that somebody waits for; the figure is printed.
 const LOOSELY: f64 = 3.0;
 
 /// What the clients and the one who reloads tell each other.
