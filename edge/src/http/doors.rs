@@ -8,7 +8,7 @@
 
 use std::net::SocketAddr;
 
-use mainstay_sync::Transaction;
+use mainstay::Transaction;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::UnboundedSender;
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
+use mainstay::Pinned;
 use mainstay::{GuardGroup, Loaded, RunContext, Snapshot};
-use mainstay_sync::Pinned;
 use tokio::task::yield_now;
 
 use super::body::{Body, text};
