@@ -218,34 +218,42 @@ impl Layer for TransactionLayer {
     }
 }
 
-/// A pin's scope. What the ambient twin has met, the pin itself has met, too.
+/// A pin's scope: of one that goes with it, or of the twin of one that stays. What a twin has met, the pin
+/// itself has met, too.
 pub(super) struct PinLayer<'a> {
-    pin: &'a Pinned,
-    twin: Option<Pinned>,
+    ambient: Option<Pinned>,
+    stays: Option<&'a Pinned>,
 }
 
 impl<'a> PinLayer<'a> {
     #[inline]
-    pub(super) fn new(pin: &'a Pinned) -> Self {
-        Self { pin, twin: Some(pin.share()) }
+    pub(super) fn twin(stays: &'a Pinned) -> Self {
+        Self { ambient: Some(stays.share()), stays: Some(stays) }
+    }
+
+    #[inline]
+    pub(super) fn owned(pin: Pinned) -> Self {
+        Self { ambient: Some(pin), stays: None }
     }
 }
 
 impl Layer for PinLayer<'_> {
     #[inline]
     fn swap(&mut self, ambient: &mut Ambient) {
-        mem::swap(&mut self.twin, &mut ambient.pin);
+        mem::swap(&mut self.ambient, &mut ambient.pin);
     }
 
     #[inline]
     fn left(&self) {
-        if let Some(twin) = &self.twin {
-            twin.hand_on(self.pin);
+        if let (Some(pin), Some(twin)) = (self.stays, &self.ambient) {
+            twin.hand_on(pin);
         }
     }
 
     fn cancelled(&self) {
-        self.pin.meet();
+        if let Some(pin) = self.stays {
+            pin.meet();
+        }
     }
 }
 

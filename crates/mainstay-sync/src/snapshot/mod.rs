@@ -78,8 +78,9 @@
 //!
 //! **One epoch per request.** A [pin](Epochs::pin) holds an epoch. Everything that is read through it is of
 //! that one, across all snapshots and all awaits: all old or all new, never a mix. Ask for it at the door and
-//! hand it down; or run the request in its [scope](Pinned::scope), and code that knows nothing of pins is
-//! bound by it, too. A pin may be carried into tasks; it is no guard of arc-swap, and thousands may be held.
+//! hand it down; or run the request in its [scope](Pinned::into_scope), and code that knows nothing of pins
+//! is bound by it, too. A pin may be carried into tasks; it is no guard of arc-swap, and thousands may be
+//! held.
 //!
 //! ```
 //! use mainstay_sync::{Epochs, Pinned, Snapshot};
@@ -107,7 +108,7 @@
 //! # let site = Site { host: Snapshot::empty(), port: Snapshot::empty() };
 //! # epochs.enter("site", || { site.host.publish("localhost"); site.port.publish(80); });
 //! let pin = epochs.pin();
-//! let (one, other) = tokio::join!(answer(&pin, &site), pin.scope(answer_as_ever(&site)));
+//! let (one, other) = tokio::join!(answer(&pin, &site), pin.clone().into_scope(answer_as_ever(&site)));
 //! assert_eq!(one, other);
 //! # }
 //! ```

@@ -75,6 +75,41 @@ fn an_ambient_pin_holds_across_awaits_and_is_not_there_in_between() {
 }
 
 #[test]
+fn a_pin_that_goes_with_its_scope_holds_the_epoch_until_then() {
+    let epochs = Epochs::new();
+    let snapshot = Snapshot::empty();
+    epochs.enter("provider", || snapshot.publish(Lives::new()));
+    let value = snapshot.load().watch();
+    let mut scope = Polled::new(epochs.pin().into_scope(async {
+        tokio::task::yield_now().await;
+        snapshot.load().watch().lives()
+    }));
+    assert!(scope.poll().is_pending());
+    assert!(Pinned::current().is_none());
+    snapshot.publish(Lives::new());
+    assert!(value.lives());
+    assert_eq!(scope.poll(), Poll::Ready(true));
+    drop(scope);
+    assert!(!value.lives());
+
+    let second = snapshot.load().watch();
+    epochs.pin().into_enter(|| {
+        snapshot.publish(Lives::new());
+        let kept = Pinned::current().expect("it is ambient");
+        assert_eq!((kept.version(&snapshot), snapshot.load().version()), (2, 2));
+        assert!(second.lives());
+    });
+    assert!(!second.lives());
+
+    let third = snapshot.load().watch();
+    let mut cancelled = Polled::new(epochs.pin().into_scope(std::future::pending::<()>()));
+    assert!(cancelled.poll().is_pending());
+    snapshot.publish(Lives::new());
+    drop(cancelled);
+    assert!(!third.lives());
+}
+
+#[test]
 fn a_reader_a_version_and_a_wait_are_not_bound_by_a_pin() {
     let epochs = Epochs::new();
     let snapshot = member(&epochs, 1);
