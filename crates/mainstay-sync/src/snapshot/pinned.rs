@@ -192,7 +192,9 @@ impl Pinned {
     /// snapshot without it.
     #[inline]
     pub(super) fn share(&self) -> Self {
-        Self { stripe: Arc::clone(&self.stripe), number: self.number, memo: self.memo.clone() }
+        // Mostly there is none, and then there is nothing to call.
+        let memo = if self.memo.get().is_some() { self.memo.clone() } else { OnceLock::new() };
+        Self { stripe: Arc::clone(&self.stripe), number: self.number, memo }
     }
 }
 
