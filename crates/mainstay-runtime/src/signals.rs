@@ -23,7 +23,7 @@ pub enum Signal {
 }
 
 impl Signal {
-    /// Its number on Linux and macOS; the exit code of a forced exit is 128 and this.
+    /// Its number on Linux, for the stop signals also on macOS; the exit code of a forced exit is 128 and this.
     pub fn number(self) -> u8 {
         match self {
             Self::Hangup => 1,

@@ -136,6 +136,10 @@ impl<S: 'static> Registry<S> {
     /// Reloads the state, then every reloadable provider, in the order of reloads. A provider's failure is
     /// logged and the rest go on.
     ///
+    /// Best effort: what a hook has published stays published when a later one fails. It is for programs without the
+    /// runtime, and for tests. With the runtime, ask its control instead: it runs the same hooks, unchanged, as one
+    /// transaction that becomes visible as a whole or not at all.
+    ///
     /// # Errors
     ///
     /// The error of the state's own reload, as it is; then nobody was touched. [`Error::Other`] with a
