@@ -7,6 +7,7 @@
 mod boot;
 mod late;
 mod reload;
+mod seen;
 mod stop;
 mod tasks;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use mainstay_registry::Phase;
 
 use self::boot::Boot;
 pub(crate) use self::reload::TransactionEnd;
+pub(crate) use self::seen::describe;
 
 use self::reload::Reload;
 use self::stop::Stop;
@@ -32,7 +34,7 @@ use crate::event::{EventKind, ReloadReport};
 use crate::exit::Exit;
 use crate::outcome::{Cut, CutBy, Ending, Failure, Forced, Outcome, Problem, StopCause};
 use crate::signals::Signal;
-use crate::spec::{LAST_CHANCE, Limits, STARVED, Spec};
+use crate::spec::{LAST_CHANCE, Limits, Spec};
 
 /// Not a provider: the state's own reload, or the walk of the validation.
 pub(crate) const NO_NODE: usize = usize::MAX;
@@ -487,26 +489,5 @@ pub(crate) fn earliest(a: Option<Instant>, b: Option<Instant>) -> Option<Instant
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
-    }
-}
-
-/// `blocks a thread since 3.00 s`, `starved: no thread was free to poll it`, `last note: …`.
-pub(crate) fn describe(seen: &Seen) -> Option<String> {
-    let state = if let Some(since) = seen.polling.filter(|since| *since >= Duration::from_millis(10)) {
-        Some(format!("blocks a thread since {}", human(since)))
-    } else if seen.begun || seen.age < STARVED {
-        None
-    } else {
-        Some("starved: no thread was free to poll it".to_owned())
-    };
-    let child = seen.child.as_ref().map(|child| format!("child '{child}'"));
-    let state = match (child, state) {
-        (Some(child), Some(state)) => Some(format!("{child} {state}")),
-        (child, state) => child.or(state),
-    };
-    let note = seen.note.as_ref().map(|note| format!("last note: \"{note}\""));
-    match (state, note) {
-        (Some(state), Some(note)) => Some(format!("{state}; {note}")),
-        (state, note) => state.or(note),
     }
 }
