@@ -79,7 +79,7 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
             HookKind::Validate => {
                 let engine = Arc::clone(self);
                 Box::pin(async move {
-                    engine.validate_all(id, &state);
+                    engine.validate_all(id);
                     Ok(())
                 })
             }
@@ -87,15 +87,22 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
     }
 
     /// The walk of the validation: one provider after the other, each isolated, until the machine says that it is
-    /// over, or that this walk was left behind.
-    fn validate_all(self: &Arc<Self>, id: HookId, state: &S) {
+    /// over, or that this walk was left behind. It holds nothing of the user's while it reports: its last report may
+    /// be the one that lets everything be released.
+    fn validate_all(self: &Arc<Self>, id: HookId) {
         let mut last = None;
         while let Some(index) = self.walk(id, last.take()) {
-            let exit = match self.node(index).and_then(|node| Some((node.provider()?, node.name))) {
-                Some((provider, name)) => self.epochs().enter(name, || validate(&*provider, state, name)),
-                None => Exit::Ok,
-            };
-            last = Some((index, exit));
+            last = Some((index, self.validate_one(index)));
+        }
+    }
+
+    fn validate_one(&self, index: usize) -> Exit {
+        let provider = self.node(index).and_then(|node| Some((node.provider()?, node.name)));
+        match (provider, self.state()) {
+            (Some((provider, name)), Some(state)) => {
+                self.epochs().enter(name, || validate(&*provider, &state, name))
+            }
+            _ => Exit::Ok,
         }
     }
 
