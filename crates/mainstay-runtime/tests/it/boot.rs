@@ -79,6 +79,19 @@ async fn twenty_independent_providers_of_50_ms_boot_in_under_60_ms() {
     assert!(began.elapsed() < Duration::from_millis(60), "{:?}", began.elapsed());
 }
 
+/// The same on the real clock and real threads: the best of five, because the machine may be busy with others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn twenty_independent_providers_boot_at_once_on_the_real_clock() {
+    let mut best = Duration::MAX;
+    for _ in 0..5 {
+        let registry = twenty(&Log::new(), &Fault::Slow(Duration::from_millis(50)));
+        let outcome = Runtime::new(registry, ()).signals(Signals::none()).run().await;
+        assert_eq!(outcome.exit_code(), 0);
+        best = best.min(outcome.boot_took().unwrap());
+    }
+    assert!(best < Duration::from_millis(60), "{best:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn one_at_a_time_they_boot_as_the_walk_does_also_when_hooks_suspend() {
     let names =
