@@ -119,6 +119,7 @@ pub mod priority;
 mod provider;
 mod registry;
 mod reload;
+mod restart;
 mod result_ext;
 mod runnable;
 mod state;
@@ -140,6 +141,7 @@ pub use self::{
     provider::{Provider, Validate},
     registry::{Held, InsertError, NotRegistered, NotReloadable, Registry, UnknownName},
     reload::{ReloadState, Reloadable},
+    restart::{AtLimit, Override, PolicyFault, RestartPolicy, RestartWhen, Weight},
     result_ext::ResultExt,
     runnable::{NamedRunnable, ReadyWhen, Runnable, TaskFuture},
     state::SharedState,

@@ -2,7 +2,7 @@
 
 use std::{fmt, future::Future, pin::Pin};
 
-use crate::Result;
+use crate::{RestartPolicy, Result};
 
 /// The future of a runnable: the whole of one generation's work.
 pub type TaskFuture = Pin<Box<dyn Future<Output = Result<()>> + Send + 'static>>;
@@ -56,6 +56,14 @@ pub trait Runnable<S>: Send + Sync + 'static {
     /// Returns when this runnable counts as ready, which is when those that require its provider start.
     fn ready_when(&self) -> ReadyWhen {
         ReadyWhen::Started
+    }
+
+    /// Returns what happens when this runnable ends: by default it is never started again, and a failure ends the
+    /// process in good order.
+    ///
+    /// The registry's own walk has no supervisor and restarts nothing.
+    fn restart_policy(&self) -> RestartPolicy {
+        RestartPolicy::never()
     }
 }
 

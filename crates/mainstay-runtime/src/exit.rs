@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use mainstay_registry::Error;
+use mainstay_registry::{Error, Override};
 
 /// The end of one hook, task or child.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +54,7 @@ pub enum CauseKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cause {
     kind: CauseKind,
+    overrides: Option<Override>,
     chain: Vec<String>,
 }
 
@@ -61,6 +62,11 @@ impl Cause {
     /// Which variant the error was, after the phase has wrapped it.
     pub fn kind(&self) -> CauseKind {
         self.kind
+    }
+
+    /// What the error says of its own consequence, whatever the restart policy.
+    pub fn override_of_policy(&self) -> Option<Override> {
+        self.overrides
     }
 
     /// The error's own text without the provider and the phase, then its sources', outermost first. Never empty.
@@ -81,6 +87,12 @@ impl Cause {
             Error::Recoverable { .. } => CauseKind::Recoverable,
             Error::Other(_) => CauseKind::Other,
         };
+        let overrides =
+            catch_unwind(AssertUnwindSafe(|| error.override_of_policy())).unwrap_or_else(|panic| {
+                // The text of it is of no use: the error's own is read below, and panics likewise.
+                std::mem::forget(panic);
+                None
+            });
         let chain = catch_unwind(AssertUnwindSafe(move || {
             let (Error::Boot { source, .. }
             | Error::Validate { source, .. }
@@ -102,7 +114,7 @@ impl Cause {
             chain
         }))
         .unwrap_or_else(|panic| vec![format!("an error whose own text panicked: {}", panic_message(panic))]);
-        Self { kind, chain }
+        Self { kind, overrides, chain }
     }
 }
 

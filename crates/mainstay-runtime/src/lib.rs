@@ -54,6 +54,7 @@ mod exit;
 mod machine;
 mod outcome;
 mod release;
+mod restart;
 mod runnable;
 mod runtime;
 mod signals;

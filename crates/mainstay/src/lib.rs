@@ -20,10 +20,10 @@ pub use clap;
 pub use mainstay_cli::{LogFormat, RunMode};
 
 pub use mainstay_registry::{
-    BoxError, Code, Deadlines, Dep, Dependencies, Edge, EdgeKind, Error, InsertError, NamedRunnable,
-    NotRegistered, Phase, Plan, PlanError, PlanProblem, PlanWarning, Planned, PlannedRunnable, Provider,
-    ReadyWhen, Registry, ReloadState, Reloadable, Result, ResultExt, Runnable, SharedState, StdError,
-    TaskFuture, Validate, async_trait, priority,
+    AtLimit, BoxError, Code, Deadlines, Dep, Dependencies, Edge, EdgeKind, Error, InsertError, NamedRunnable,
+    NotRegistered, Override, Phase, Plan, PlanError, PlanProblem, PlanWarning, Planned, PlannedRunnable,
+    PolicyFault, Provider, ReadyWhen, Registry, ReloadState, Reloadable, RestartPolicy, RestartWhen, Result,
+    ResultExt, Runnable, SharedState, StdError, TaskFuture, Validate, Weight, async_trait, priority,
 };
 pub use mainstay_runtime::{
     Control, ControlError, Cut, CutBy, Event, EventKind, Every, Failure, Forced, Outcome, OutcomeError,

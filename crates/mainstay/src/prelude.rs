@@ -5,8 +5,8 @@
 
 pub use crate::{
     Deadlines, Dep, Dependencies, Error, Outcome, Provider, ReadyWhen, Registry, ReloadState, Reloadable,
-    Result, ResultExt, RunContext, Runnable, Runtime, SharedState, Signals, Snapshot, TaskFuture, Validate,
-    async_trait, note, priority, runnable, task,
+    RestartPolicy, Result, ResultExt, RunContext, Runnable, Runtime, SharedState, Signals, Snapshot,
+    TaskFuture, Validate, async_trait, note, priority, runnable, task,
 };
 
 #[cfg(feature = "daemon")]

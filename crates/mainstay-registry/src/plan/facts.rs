@@ -118,7 +118,11 @@ fn ask<S: 'static>(provider: &dyn Provider<S>, method: &Cell<&'static str>) -> D
     let runnables = provider
         .runnables()
         .into_iter()
-        .map(|it| PlannedRunnable { name: it.name, ready_when: it.runnable.ready_when() })
+        .map(|it| PlannedRunnable {
+            name: it.name,
+            ready_when: it.runnable.ready_when(),
+            restart: it.runnable.restart_policy(),
+        })
         .collect();
     method.set("deadlines");
     let deadlines = provider.deadlines();

@@ -22,7 +22,7 @@ pub use self::{
 
 use std::{fmt, panic::Location};
 
-use crate::{Deadlines, ReadyWhen, Validate};
+use crate::{Deadlines, ReadyWhen, RestartPolicy, Validate};
 
 /// The order of everything, computed before anything runs.
 ///
@@ -202,13 +202,15 @@ impl Planned {
 }
 
 /// A runnable of a planned provider.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PlannedRunnable {
     /// Its name within the provider; `None` for the only one.
     pub name: Option<&'static str>,
     /// When it counts as ready.
     pub ready_when: ReadyWhen,
+    /// What happens when it ends.
+    pub restart: RestartPolicy,
 }
 
 /// A need that was resolved.

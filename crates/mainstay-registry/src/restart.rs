@@ -1,0 +1,374 @@
+//! The restart policy: when a runnable is started again, after how long, and how often, as data.
+
+use std::{error::Error as StdError, fmt, time::Duration};
+
+use crate::{BoxError, Error};
+
+/// What happens when a runnable ends: never, on failure, or always started again.
+///
+/// Returned by [`Runnable::restart_policy`](crate::Runnable::restart_policy), and checked with the plan.
+///
+/// | what | default | set by |
+/// | --- | --- | --- |
+/// | delay before the first restart | 100 ms | [`initial_delay`](Self::initial_delay) |
+/// | factor from one delay to the next | 2 | [`factor`](Self::factor) |
+/// | longest delay | 10 s | [`max_delay`](Self::max_delay) |
+/// | jitter: the part of a delay that chance may take away | 0.2 | [`jitter`](Self::jitter) |
+/// | restarts in a row | 10 | [`limit`](Self::limit), [`unlimited`](Self::unlimited) |
+/// | uptime after which the row begins anew | 60 s | [`reset_after`](Self::reset_after) |
+/// | when the limit is passed | the process stops in good order | [`degrade`](Self::degrade) |
+///
+/// One counter of *consecutive* restarts is both the exponent of the delay and what the limit counts. There is no
+/// sliding window: with a delay that grows, a window may never fill, and the task would be restarted for ever
+/// (<https://github.com/erlang/otp/issues/4648>). Here a task whose every run is shorter than `reset_after` escalates
+/// after exactly `limit + 1` failures.
+///
+/// The jitter only shortens a delay (Akka's lengthens it, beyond the cap).
+///
+/// # Examples
+///
+/// ```
+/// use mainstay_registry::RestartPolicy;
+/// use std::time::Duration;
+///
+/// // A connection to a broker: tried for ever, at most every five seconds; the process serves on without it.
+/// let policy = RestartPolicy::on_failure().max_delay(Duration::from_secs(5)).unlimited();
+/// assert!(policy.faults().is_empty());
+/// assert_eq!(policy.delay(1), Duration::from_millis(100));
+/// assert_eq!(policy.delay(7), Duration::from_secs(5));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[must_use = "return it from `restart_policy()`"]
+pub struct RestartPolicy {
+    when: RestartWhen,
+    limit: Option<u32>,
+    at_limit: AtLimit,
+    initial_delay: Duration,
+    max_delay: Duration,
+    factor: f64,
+    jitter: f64,
+    reset_after: Duration,
+    with_required: bool,
+    /// A delay, factor, jitter or limit was given: an error with `never`.
+    tuned: bool,
+}
+
+/// After which end a runnable is started again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RestartWhen {
+    /// After none.
+    #[default]
+    Never,
+    /// After an error or a panic.
+    OnFailure,
+    /// After every end, `Ok` included; but not when it was asked to stop, nor when it is disabled.
+    Always,
+}
+
+impl RestartWhen {
+    /// Returns the word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            RestartWhen::Never => "never",
+            RestartWhen::OnFailure => "on failure",
+            RestartWhen::Always => "always",
+        }
+    }
+}
+
+/// What follows when a runnable was restarted as often as it may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AtLimit {
+    /// The failure leaves the task: the process stops in good order. A child's leaves it for its task's policy.
+    #[default]
+    Escalate,
+    /// It is marked as failed, and the process serves on.
+    Degrade,
+}
+
+impl RestartPolicy {
+    const fn new(when: RestartWhen) -> Self {
+        RestartPolicy {
+            when,
+            limit: Some(10),
+            at_limit: AtLimit::Escalate,
+            initial_delay: Duration::from_millis(100),
+            max_delay: Duration::from_secs(10),
+            factor: 2.0,
+            jitter: 0.2,
+            reset_after: Duration::from_secs(60),
+            with_required: false,
+            tuned: false,
+        }
+    }
+
+    /// Never starts it again: an error or a panic ends the process in good order, `Error::Recoverable` is logged and
+    /// the process serves on. The default.
+    pub const fn never() -> Self {
+        Self::new(RestartWhen::Never)
+    }
+
+    /// Starts it again after an error or a panic; `Ok` is its completion.
+    pub const fn on_failure() -> Self {
+        Self::new(RestartWhen::OnFailure)
+    }
+
+    /// Starts it again after every end that nobody asked for.
+    pub const fn always() -> Self {
+        Self::new(RestartWhen::Always)
+    }
+
+    /// Sets the delay before the first restart of a row: 100 ms. With zero there is none, and no timer.
+    pub const fn initial_delay(mut self, delay: Duration) -> Self {
+        self.initial_delay = delay;
+        self.tuned = true;
+        self
+    }
+
+    /// Sets the longest delay: 10 s.
+    pub const fn max_delay(mut self, delay: Duration) -> Self {
+        self.max_delay = delay;
+        self.tuned = true;
+        self
+    }
+
+    /// Sets the factor from one delay to the next: 2, at least 1.
+    pub const fn factor(mut self, factor: f64) -> Self {
+        self.factor = factor;
+        self.tuned = true;
+        self
+    }
+
+    /// Sets the part of each delay that chance may take away, from 0 to 1: 0.2.
+    pub const fn jitter(mut self, jitter: f64) -> Self {
+        self.jitter = jitter;
+        self.tuned = true;
+        self
+    }
+
+    /// Sets how many restarts in a row there may be: 10. The failure after the last of them escalates.
+    pub const fn limit(mut self, restarts: u32) -> Self {
+        self.limit = Some(restarts);
+        self.tuned = true;
+        self
+    }
+
+    /// Never gives up.
+    pub const fn unlimited(mut self) -> Self {
+        self.limit = None;
+        self.tuned = true;
+        self
+    }
+
+    /// Sets how long a run must last for the row to begin anew with the next failure: 60 s, that included.
+    pub const fn reset_after(mut self, uptime: Duration) -> Self {
+        self.reset_after = uptime;
+        self.tuned = true;
+        self
+    }
+
+    /// When the limit is passed: marks it as failed, and the process serves on.
+    pub const fn degrade(mut self) -> Self {
+        self.at_limit = AtLimit::Degrade;
+        self.tuned = true;
+        self
+    }
+
+    /// Restarts it as well when one that its provider requires is restarted: it is asked to stop first, and started
+    /// again when that one is ready. Without this it runs on, and is not ready meanwhile.
+    ///
+    /// This is `rest_for_one` of OTP, declared by whom it concerns, and along the graph instead of a list.
+    pub const fn with_required(mut self) -> Self {
+        self.with_required = true;
+        self
+    }
+
+    /// Returns after which end it is started again.
+    pub const fn when(&self) -> RestartWhen {
+        self.when
+    }
+
+    /// Returns how many restarts in a row there may be; `None` is any number.
+    pub const fn max_restarts(&self) -> Option<u32> {
+        self.limit
+    }
+
+    /// Returns what follows when the limit is passed.
+    pub const fn at_limit(&self) -> AtLimit {
+        self.at_limit
+    }
+
+    /// Returns the uptime after which the row of restarts begins anew.
+    pub const fn reset_uptime(&self) -> Duration {
+        self.reset_after
+    }
+
+    /// Says whether it is restarted with what its provider requires.
+    pub const fn is_with_required(&self) -> bool {
+        self.with_required
+    }
+
+    /// Returns the delay before the restart with this number in a row, from 1, before the jitter.
+    pub fn delay(&self, attempt: u32) -> Duration {
+        let exponent = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
+        let seconds = self.initial_delay.as_secs_f64() * self.factor.powi(exponent);
+        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX).min(self.max_delay)
+    }
+
+    /// Returns the same delay, less the jitter of a throw from 0 to 1.
+    pub fn jittered(&self, attempt: u32, throw: f64) -> Duration {
+        let delay = self.delay(attempt);
+        let kept = (1.0 - self.jitter * throw).clamp(0.0, 1.0);
+        Duration::try_from_secs_f64(delay.as_secs_f64() * kept).unwrap_or(delay).min(delay)
+    }
+
+    /// Returns everything that is wrong with it, by field.
+    pub fn faults(&self) -> Vec<PolicyFault> {
+        let mut faults = Vec::new();
+        let mut fault = |field, weight, text: String| faults.push(PolicyFault { field, weight, text });
+        if self.when == RestartWhen::Never && self.tuned {
+            let text = "a backoff or a limit is given, and `never` restarts nothing; say `on_failure()`";
+            fault("when", Weight::Error, text.to_owned());
+        }
+        // Written so that NaN is a fault.
+        if !(self.factor >= 1.0 && self.factor.is_finite()) {
+            fault("factor", Weight::Error, format!("{} is not a number of at least 1", self.factor));
+        }
+        if !(0.0..=1.0).contains(&self.jitter) {
+            fault("jitter", Weight::Error, format!("{} is not between 0 and 1", self.jitter));
+        }
+        if self.initial_delay > self.max_delay {
+            let (initial, max) = (self.initial_delay, self.max_delay);
+            fault("initial_delay", Weight::Error, format!("{initial:?} is more than `max_delay`, {max:?}"));
+        }
+        if self.when != RestartWhen::Never && self.reset_after < self.max_delay {
+            let (reset, max) = (self.reset_after, self.max_delay);
+            let text = format!(
+                "{reset:?} is less than `max_delay`, {max:?}: a run shorter than the wait before it counts as well"
+            );
+            fault("reset_after", Weight::Warning, text);
+        }
+        faults
+    }
+}
+
+impl Default for RestartPolicy {
+    fn default() -> Self {
+        Self::never()
+    }
+}
+
+/// Something that is wrong with a restart policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PolicyFault {
+    /// The method that sets it: `factor`, `jitter`, ..
+    pub field: &'static str,
+    /// Whether it can be lived with.
+    pub weight: Weight,
+    /// What is wrong.
+    pub text: String,
+}
+
+/// Whether a fault can be lived with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Weight {
+    /// It is said, and the policy is followed.
+    Warning,
+    /// Nothing is started.
+    Error,
+}
+
+impl fmt::Display for PolicyFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`: {}", self.field, self.text)
+    }
+}
+
+/// What an error says of its own consequence, whatever the policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Override {
+    /// The process stops in good order.
+    Fatal,
+    /// The runnable is not started again, and the process serves on without it.
+    NoRestart,
+}
+
+/// The wrapper in an error's source that carries an [`Override`]. It prints what it wraps.
+struct Overridden {
+    kind: Override,
+    source: BoxError,
+}
+
+impl fmt::Debug for Overridden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.fmt(f)
+    }
+}
+
+impl fmt::Display for Overridden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.source.fmt(f)
+    }
+}
+
+impl StdError for Overridden {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.source()
+    }
+}
+
+impl Error {
+    /// Makes this error end the process in good order, whatever the restart policy of its runnable.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mainstay_registry::{Error, Override};
+    ///
+    /// let error = Error::msg("the disk is gone").fatal();
+    /// assert_eq!(error.override_of_policy(), Some(Override::Fatal));
+    /// assert_eq!(error.to_string(), "the disk is gone");
+    /// ```
+    #[must_use]
+    pub fn fatal(self) -> Self {
+        self.overriding(Override::Fatal)
+    }
+
+    /// Makes this error the last of its runnable, whatever the restart policy: it is marked as failed, and the
+    /// process serves on.
+    #[must_use]
+    pub fn no_restart(self) -> Self {
+        self.overriding(Override::NoRestart)
+    }
+
+    /// Returns what this error says of its own consequence.
+    pub fn override_of_policy(&self) -> Option<Override> {
+        let mut next: Option<&(dyn StdError + 'static)> = Some(self.cause());
+        // A chain that bites its own tail would have no end.
+        for _ in 0..64 {
+            let error = next?;
+            if let Some(overridden) = error.downcast_ref::<Overridden>() {
+                return Some(overridden.kind);
+            }
+            next = error.source();
+        }
+        None
+    }
+
+    fn overriding(self, kind: Override) -> Self {
+        let wrap = |source| -> BoxError { Box::new(Overridden { kind, source }) };
+        match self {
+            Error::Boot { name, source } => Error::Boot { name, source: wrap(source) },
+            Error::Validate { name, source } => Error::Validate { name, source: wrap(source) },
+            Error::Reload { name, source } => Error::Reload { name, source: wrap(source) },
+            Error::Run { name, source } => Error::Run { name, source: wrap(source) },
+            Error::Recoverable { name, source } => Error::Recoverable { name, source: wrap(source) },
+            Error::Other(source) => Error::Other(wrap(source)),
+        }
+    }
+}
