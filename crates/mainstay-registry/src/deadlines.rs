@@ -31,12 +31,23 @@ pub struct Deadlines {
     pub stop: Option<Duration>,
     /// Of the `shutdown` hook.
     pub shutdown: Option<Duration>,
+    /// From one sign of progress of a task to the next. `None`, which is also the runtime's default, means that its
+    /// progress is not watched.
+    pub tick: Option<Duration>,
 }
 
 impl Deadlines {
     /// Makes deadlines that leave everything to the runtime.
     pub const fn new() -> Self {
-        Deadlines { boot: None, validate: None, ready: None, reload: None, stop: None, shutdown: None }
+        Deadlines {
+            boot: None,
+            validate: None,
+            ready: None,
+            reload: None,
+            stop: None,
+            shutdown: None,
+            tick: None,
+        }
     }
 
     /// Sets the deadline of the `boot` hook.
@@ -78,6 +89,26 @@ impl Deadlines {
     #[must_use]
     pub const fn shutdown(mut self, deadline: Duration) -> Self {
         self.shutdown = Some(deadline);
+        self
+    }
+
+    /// Sets the longest time from one `cx.tick()` of a task to the next: not watched when nobody sets it.
+    ///
+    /// A task that awaits something for ever is no different from one that has nothing to do, until it says how often
+    /// it comes by. systemd's `WatchdogSec=` is the same for a process as a whole.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use mainstay_registry::Deadlines;
+    ///
+    /// assert_eq!(Deadlines::new().tick, None);
+    /// assert_eq!(Deadlines::new().tick(Duration::from_secs(30)).tick, Some(Duration::from_secs(30)));
+    /// ```
+    #[must_use]
+    pub const fn tick(mut self, longest: Duration) -> Self {
+        self.tick = Some(longest);
         self
     }
 }

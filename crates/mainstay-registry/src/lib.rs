@@ -132,7 +132,7 @@ pub use self::{
     dep::Dep,
     dependencies::Dependencies,
     error::{BoxError, Error, Result, StdError},
-    names::{NearKind, NearMatch},
+    names::{NearKind, NearMatch, near_names},
     phase::Phase,
     plan::{
         Absent, Cycle, CycleStep, Edge, EdgeKind, Missing, OrderKind, Panicked, Plan, PlanError, PlanProblem,

@@ -198,6 +198,12 @@ fn wraps(outer: &str, inner: &str) -> bool {
 }
 
 /// Whether two names differ by case, by little, or by a prefix or suffix.
+/// Names that come near the wanted one, in their own order.
+#[doc(hidden)]
+pub fn near_names<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    names.into_iter().filter(|name| similar(wanted, name)).take(SHOWN).map(str::to_owned).collect()
+}
+
 fn similar(a: &str, b: &str) -> bool {
     let (a, b) = (a.to_lowercase(), b.to_lowercase());
     let shorter = a.len().min(b.len());

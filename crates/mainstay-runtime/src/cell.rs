@@ -67,6 +67,8 @@ pub(crate) struct Seen {
     pub(crate) age: Duration,
     /// The child of a task that all of this is about.
     pub(crate) child: Option<String>,
+    /// When the task ticked last.
+    pub(crate) ticked: Option<Instant>,
 }
 
 impl Cell {
@@ -130,6 +132,7 @@ impl Cell {
             note: self.note.lock().unwrap_or_else(PoisonError::into_inner).as_deref().map(str::to_owned),
             age: now.saturating_duration_since(self.born),
             child: None,
+            ticked: None,
         }
     }
 

@@ -147,4 +147,37 @@ mainstay_registry::codes! {
     /// The thread or task that supervises the lifecycle ended without an outcome. That is a bug of mainstay, or the
     /// process could not start a thread; please report it.
     MS0223 SUPERVISOR_LOST;
+
+    /// a runnable that is always restarted ended at once, again and again
+    ///
+    /// Its policy is `RestartPolicy::always`, and it returned `Ok` so often in a row, each time sooner than
+    /// `reset_after` (60 s), that the limit (10) was passed. It escalates as a failure would.
+    ///
+    /// What to do: let it run until `cx.shutdown_token()` fires; or say `on_failure()` if its `Ok` means that the work
+    /// is done, or `cx.disabled()` if there is none.
+    MS0224 ENDED_TOO_OFTEN;
+
+    /// a runnable is stuck
+    ///
+    /// It did not call `cx.tick()` within the interval of `Deadlines::tick`. It, and what requires it, is not ready
+    /// meanwhile; a runnable whose policy restarts it is restarted.
+    ///
+    /// *seen* tells its last `note(..)`, and whether it blocks a thread.
+    MS0225 STUCK;
+
+    /// no worker of the tokio runtime polls anything
+    ///
+    /// For more than 400 ms no worker thread has polled a task that was ready: every one of them is inside of a
+    /// synchronous call, or nobody drives a current-thread runtime. The line names what was seen inside of a poll, and
+    /// every last note.
+    ///
+    /// What to do: find the provider that *blocks a thread*, and move the call into `tokio::task::spawn_blocking`.
+    MS0226 WEDGED;
+
+    /// a request of control was refused, or not carried out
+    ///
+    /// The text says why: an unknown name (with those that come near), a provider without a runnable or one that is not
+    /// reloadable, one that was registered too late, a lifecycle that stops, a hook or task that would wait for
+    /// itself, a later request that overruled this one, or a new generation that failed.
+    MS0227 CONTROL_REFUSED;
 }

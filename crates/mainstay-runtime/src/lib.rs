@@ -59,13 +59,17 @@ mod runnable;
 mod runtime;
 mod signals;
 mod spec;
+mod status;
 mod supervise;
 
 pub use self::context::{Child, Every, RunContext, note, task};
-pub use self::control::{Control, ControlError, Reloading};
-pub use self::event::{Busy, Event, EventKind, ReloadReport, ReloadResult, TaskName};
+pub use self::control::{Control, ControlError, Done, Reloading, Request};
+pub use self::event::{Busy, Event, EventKind, Operation, ReloadReport, ReloadResult, TaskName};
 pub use self::exit::{Cause, CauseKind};
 pub use self::outcome::{Cut, CutBy, Failure, Forced, Outcome, OutcomeError, Problem, StopCause};
 pub use self::runnable::{RunnableFn, runnable};
 pub use self::runtime::{RunOn, Running, Runtime};
 pub use self::signals::{Signal, SignalSender, Signals};
+pub use self::status::{
+    ProviderState, ProviderStatus, ReadyState, RunnableState, RunnableStatus, Status, Unready,
+};

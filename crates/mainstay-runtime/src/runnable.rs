@@ -3,7 +3,9 @@
 use std::fmt;
 use std::future::Future;
 
-use mainstay_registry::{Deadlines, Dependencies, Provider, ReadyWhen, Result, Runnable, TaskFuture};
+use mainstay_registry::{
+    Deadlines, Dependencies, Provider, ReadyWhen, RestartPolicy, Result, Runnable, TaskFuture,
+};
 
 use crate::context::{RunContext, task};
 
@@ -42,6 +44,7 @@ where
         body: std::sync::Arc::new(body),
         dependencies: Dependencies::new(),
         ready_when: ReadyWhen::Started,
+        restart: RestartPolicy::never(),
         run_priority: None,
         boot_priority: None,
         deadlines: Deadlines::new(),
@@ -54,6 +57,7 @@ pub struct RunnableFn<S, F> {
     body: std::sync::Arc<F>,
     dependencies: Dependencies<S>,
     ready_when: ReadyWhen,
+    restart: RestartPolicy,
     run_priority: Option<u8>,
     boot_priority: Option<u8>,
     deadlines: Deadlines,
@@ -91,6 +95,12 @@ impl<S: 'static, F> RunnableFn<S, F> {
     /// When it counts as ready: when it is started (the default), or when it says so.
     pub fn ready_when(mut self, when: ReadyWhen) -> Self {
         self.ready_when = when;
+        self
+    }
+
+    /// What happens when it ends: by default it is never started again, and a failure ends the process.
+    pub fn restart(mut self, policy: RestartPolicy) -> Self {
+        self.restart = policy;
         self
     }
 
@@ -157,6 +167,10 @@ where
 
     fn ready_when(&self) -> ReadyWhen {
         self.ready_when
+    }
+
+    fn restart_policy(&self) -> RestartPolicy {
+        self.restart
     }
 }
 

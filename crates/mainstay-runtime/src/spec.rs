@@ -3,7 +3,7 @@
 use std::panic::Location;
 use std::time::Duration;
 
-use mainstay_registry::{Deadlines, Plan, ReadyWhen, Validate};
+use mainstay_registry::{Deadlines, Plan, ReadyWhen, RestartPolicy, Validate};
 
 /// Every time limit of one run, with the runtime's defaults (design: one table).
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +19,7 @@ pub(crate) struct Limits {
 }
 
 /// No limit of time is longer, so that `now` and a limit, `Duration::MAX` included, can be added.
-const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+pub(crate) const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 /// How long what was told to end may take to do so before it is named instead of waited for.
 pub(crate) const GRACE: Duration = Duration::from_millis(100);
@@ -69,6 +69,8 @@ pub(crate) struct Resolved {
     pub(crate) reload: Duration,
     pub(crate) stop: Duration,
     pub(crate) shutdown: Duration,
+    /// From one tick of a task to the next, where that is watched.
+    pub(crate) tick: Option<Duration>,
 }
 
 impl Resolved {
@@ -83,6 +85,7 @@ impl Resolved {
             reload: pick(own.reload, runtime.reload, 30),
             stop: pick(own.stop, runtime.stop, 5),
             shutdown: pick(own.shutdown, runtime.shutdown, 5),
+            tick: own.tick.or(runtime.tick).map(|tick| tick.min(LONGEST)),
         }
     }
 }
@@ -91,6 +94,7 @@ impl Resolved {
 pub(crate) struct TaskSpec {
     pub(crate) name: Option<&'static str>,
     pub(crate) ready_when: ReadyWhen,
+    pub(crate) restart: RestartPolicy,
 }
 
 /// One provider. Its index is its place in the plan's boot order.
@@ -103,6 +107,9 @@ pub(crate) struct NodeSpec {
     /// The part of `deps` without which it cannot be.
     pub(crate) requires: Vec<usize>,
     pub(crate) dependents: Vec<usize>,
+    /// Those of the dependents that cannot be without it.
+    pub(crate) required_by: Vec<usize>,
+    pub(crate) reloadable: bool,
     pub(crate) boot_level: u8,
     pub(crate) start_level: u8,
     pub(crate) limits: Resolved,
@@ -119,11 +126,15 @@ pub(crate) struct Spec {
     pub(crate) reload_order: Vec<usize>,
     /// The state takes part in a reload as its step 0.
     pub(crate) reload_state: bool,
+    /// Some runnable is restarted with what it requires.
+    pub(crate) any_with_required: bool,
+    /// Where the jitter of restarts comes from.
+    pub(crate) seed: u64,
 }
 
 impl Spec {
-    pub(crate) fn of(plan: &Plan, limits: &Limits, reload_state: bool) -> Self {
-        let mut nodes: Vec<NodeSpec> = plan
+    pub(crate) fn of(plan: &Plan, limits: &Limits, reload_state: bool, seed: u64) -> Self {
+        let nodes: Vec<NodeSpec> = plan
             .providers()
             .iter()
             .map(|planned| {
@@ -144,6 +155,8 @@ impl Spec {
                     deps,
                     requires,
                     dependents: Vec::new(),
+                    required_by: Vec::new(),
+                    reloadable: planned.is_reloadable(),
                     boot_level: planned.boot_level(),
                     start_level: planned.start_level(),
                     limits: Resolved::of(planned.deadlines(), limits.defaults),
@@ -151,21 +164,38 @@ impl Spec {
                     tasks: planned
                         .runnables()
                         .iter()
-                        .map(|task| TaskSpec { name: task.name, ready_when: task.ready_when })
+                        .map(|task| TaskSpec {
+                            name: task.name,
+                            ready_when: task.ready_when,
+                            restart: task.restart,
+                        })
                         .collect(),
                 }
             })
             .collect();
-        for index in 0..nodes.len() {
-            for dep in nodes[index].deps.clone() {
-                nodes[dep].dependents.push(index);
-            }
-        }
-        Self {
+        let spec = Self {
             nodes,
             start_order: plan.start_order().to_vec(),
             reload_order: plan.reload_order().to_vec(),
             reload_state,
+            any_with_required: false,
+            seed,
+        };
+        spec.linked()
+    }
+
+    /// With what follows from its nodes: who depends on whom.
+    pub(crate) fn linked(mut self) -> Self {
+        for index in 0..self.nodes.len() {
+            for dep in self.nodes[index].deps.clone() {
+                self.nodes[dep].dependents.push(index);
+            }
+            for dep in self.nodes[index].requires.clone() {
+                self.nodes[dep].required_by.push(index);
+            }
         }
+        let mut tasks = self.nodes.iter().flat_map(|node| &node.tasks);
+        self.any_with_required = tasks.any(|task| task.restart.is_with_required());
+        self
     }
 }

@@ -94,6 +94,7 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
     async fn until(&mut self, over: impl Fn(&Machine) -> bool) {
         // Not put off by what wakes the supervisor in between.
         let mut look = self.engine.clock.now() + LOOK;
+        let mut beat = None;
         loop {
             let (wake, hooks) = {
                 let mut machine = self.engine.machine();
@@ -106,7 +107,11 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
             if hooks && look <= now {
                 look = self.engine.rescue_the_starved();
             }
+            if beat.is_none_or(|beat| beat <= now) {
+                beat = self.engine.feel_pulse(now);
+            }
             let wake = crate::machine::earliest(wake, hooks.then_some(look));
+            let wake = crate::machine::earliest(wake, beat);
             tokio::select! {
                 biased;
                 signal = self.listening.recv() => self.engine.feed(Input::Signal(signal)),
@@ -160,7 +165,9 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
             return Err(Outcome::refused(text, 78));
         }
         let warnings = plan.warnings().iter().map(ToString::to_string).collect();
-        let spec = Spec::of(plan, &self.limits, self.engine.state_reload.is_some());
+        // Of the inline supervisor the same at every run: its tests are to be repeatable.
+        let seed = if self.engine.rescues { random() } else { 0 };
+        let spec = Spec::of(plan, &self.limits, self.engine.state_reload.is_some(), seed);
         self.engine
             .sink
             .emit(self.engine.clock.now(), EventKind::Planned { providers: nodes.len(), warnings });
@@ -199,7 +206,7 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
     }
 
     fn close(&self, refused: Outcome) -> Outcome {
-        self.engine.machine().close();
+        self.engine.with_machine(Machine::close);
         refused
     }
 
@@ -327,6 +334,12 @@ impl<S: Clone + Send + Sync + 'static> Done for ShutdownOn<S> {
             _ => {}
         }
     }
+}
+
+/// Another number in each process: `RandomState` has no other source of chance in the standard library.
+fn random() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::hash::RandomState::new().build_hasher().finish()
 }
 
 #[allow(clippy::disallowed_methods, reason = "this is the driver: the clock's time as tokio's")]

@@ -5,7 +5,8 @@ use std::marker::PhantomData;
 
 use async_trait::async_trait;
 use mainstay_registry::{
-    Deadlines, Dependencies, Provider, ReadyWhen, Reloadable, Result, Runnable, TaskFuture, Validate,
+    Deadlines, Dependencies, Provider, ReadyWhen, Reloadable, RestartPolicy, Result, Runnable, TaskFuture,
+    Validate,
 };
 use mainstay_runtime::{RunContext, task};
 use tokio::sync::watch;
@@ -32,6 +33,7 @@ pub struct Fake<K, S = ()> {
     drop: Fault,
     run: Option<Body>,
     ready_when: ReadyWhen,
+    restart: RestartPolicy,
     shut: watch::Sender<bool>,
     kind: PhantomData<fn(K)>,
 }
@@ -57,6 +59,7 @@ impl<K, S> Fake<K, S> {
             drop: Fault::None,
             run: None,
             ready_when: ReadyWhen::Started,
+            restart: RestartPolicy::never(),
             shut: watch::Sender::new(false),
             kind: PhantomData,
         }
@@ -184,6 +187,12 @@ impl<K, S> Fake<K, S> {
         })
     }
 
+    /// What happens when its task ends.
+    pub fn restart(mut self, policy: RestartPolicy) -> Self {
+        self.restart = policy;
+        self
+    }
+
     /// When its task counts as ready.
     pub fn ready_when(mut self, when: ReadyWhen) -> Self {
         self.ready_when = when;
@@ -280,6 +289,10 @@ impl<K: Send + Sync + 'static, S: Send + Sync + 'static> Runnable<S> for Fake<K,
 
     fn ready_when(&self) -> ReadyWhen {
         self.ready_when
+    }
+
+    fn restart_policy(&self) -> RestartPolicy {
+        self.restart
     }
 }
 

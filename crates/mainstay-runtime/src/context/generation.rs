@@ -20,10 +20,11 @@ use tokio_util::sync::CancellationToken;
 use super::{Child, RunContext};
 use crate::cell::{Cell, Done, Label, Seen, Work};
 use crate::clock::Clock;
-use crate::control::LastReload;
-use crate::event::{ReloadReport, TaskName};
+use crate::control::{ControlError, OrderAnswer, ReloadAnswer};
+use crate::event::{Operation, ReloadReport, TaskName};
 use crate::exit::Exit;
 use crate::machine::{Input, TaskId};
+use crate::status::Status;
 
 /// The runtime, as a generation sees it: not generic over the state.
 pub(crate) trait Host: Send + Sync {
@@ -32,7 +33,18 @@ pub(crate) trait Host: Send + Sync {
     fn clock(&self) -> Clock;
     fn reopened(&self) -> watch::Receiver<u64>;
     fn epochs(&self) -> Epochs;
-    fn request_reload(self: Arc<Self>) -> Option<(u64, watch::Receiver<LastReload>)>;
+    fn order(
+        self: Arc<Self>,
+        operation: Operation,
+        name: &str,
+    ) -> std::result::Result<oneshot::Receiver<OrderAnswer>, ControlError>;
+    fn request_reload(
+        self: Arc<Self>,
+        name: Option<&str>,
+    ) -> std::result::Result<oneshot::Receiver<ReloadAnswer>, ControlError>;
+    /// Asks for the end; answered when everything is over.
+    fn shutdown(self: Arc<Self>, reason: String) -> oneshot::Receiver<OrderAnswer>;
+    fn status(self: Arc<Self>) -> Status;
     fn last_reload(&self) -> Option<Arc<ReloadReport>>;
 }
 
@@ -42,6 +54,9 @@ pub(crate) struct Generation {
     token: CancellationToken,
     disabled: AtomicBool,
     reopened: AtomicU64,
+    /// Microseconds from `born` to the last tick, plus one.
+    ticked: AtomicU64,
+    born: Instant,
     /// `None` outside of a runtime.
     host: Option<Arc<dyn Host>>,
     members: Mutex<Members>,
@@ -65,6 +80,8 @@ impl Generation {
             token: CancellationToken::new(),
             disabled: AtomicBool::new(false),
             reopened: AtomicU64::new(seen),
+            ticked: AtomicU64::new(0),
+            born: host.clock().now(),
             host: Some(host),
             members: Mutex::default(),
         })
@@ -78,6 +95,8 @@ impl Generation {
             token: CancellationToken::new(),
             disabled: AtomicBool::new(false),
             reopened: AtomicU64::new(0),
+            ticked: AtomicU64::new(0),
+            born: Clock::Real.now(),
             host: None,
             members: Mutex::default(),
         })
@@ -86,6 +105,26 @@ impl Generation {
     /// Which start of its runnable this is.
     pub(crate) fn number(&self) -> u64 {
         self.id.generation
+    }
+
+    pub(crate) fn id(&self) -> TaskId {
+        self.id
+    }
+
+    /// Progress. One store: it may be called in a hot loop.
+    pub(super) fn tick(&self) {
+        if let Some(host) = &self.host {
+            let since = host.clock().now().saturating_duration_since(self.born).as_micros();
+            self.ticked.store(u64::try_from(since).unwrap_or(u64::MAX - 1) + 1, Ordering::Relaxed);
+        }
+    }
+
+    /// When it ticked last.
+    pub(crate) fn ticked(&self) -> Option<Instant> {
+        match self.ticked.load(Ordering::Relaxed) {
+            0 => None,
+            since => Some(self.born + std::time::Duration::from_micros(since - 1)),
+        }
     }
 
     pub(super) fn name(&self) -> TaskName {

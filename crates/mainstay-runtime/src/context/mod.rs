@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::cell::Cell;
+use crate::machine::TaskId;
 
 tokio::task_local! {
     /// The cell of the hook, task or child that is being polled or dropped on this thread.
@@ -86,6 +87,37 @@ impl RunContext {
 
     fn detached() -> Self {
         Self::new(Generation::detached())
+    }
+
+    pub(crate) fn id(&self) -> TaskId {
+        self.generation.id()
+    }
+
+    /// Says that this task makes progress, where its provider's [`Deadlines::tick`](mainstay_registry::Deadlines::tick)
+    /// says how often it is to come by. A task that does not is *stuck*: it, and what requires it, is not ready, and it
+    /// is restarted if its policy restarts it. The interval begins anew with each call, the first when it is ready.
+    ///
+    /// It costs a look at the clock and a store, and does nothing where no interval is set.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mainstay_registry::{Deadlines, Provider};
+    /// use mainstay_runtime::{RunContext, runnable};
+    /// use std::time::Duration;
+    ///
+    /// let consumer = runnable("consumer", async |(), cx: RunContext| {
+    ///     let mut jobs = cx.every(Duration::from_secs(1));
+    ///     while jobs.next().await.is_some() {
+    ///         cx.tick(); // and then the work that might hang
+    ///     }
+    ///     Ok(())
+    /// })
+    /// .deadlines(Deadlines::new().tick(Duration::from_secs(30)));
+    /// # let _: &dyn Provider<()> = &consumer;
+    /// ```
+    pub fn tick(&self) {
+        self.generation.tick();
     }
 
     /// The provider's shown name.

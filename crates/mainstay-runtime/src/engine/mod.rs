@@ -1,13 +1,17 @@
 //! The engine: carries out what the machine decides, from whichever thread fed it.
 
+mod ask;
 mod calls;
 mod hooks;
 mod nodes;
+mod pulse;
 mod rescue;
 mod slot;
 mod transaction;
+mod waiters;
 
 pub(crate) use self::nodes::Node;
+pub(crate) use self::pulse::{Felt, Pulse};
 pub(crate) use self::rescue::rescue;
 pub(crate) use self::slot::Slot;
 pub(crate) use self::transaction::epochs_of;
@@ -17,17 +21,16 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use mainstay_registry::{Registry, Result};
-use mainstay_sync::Epochs;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::calls::Calls;
 use self::rescue::rescue_and;
+use self::waiters::Waiters;
 use crate::cell::Seen;
 use crate::clock::Clock;
-use crate::context::Host;
-use crate::control::LastReload;
+use crate::control::ReloadAnswer;
 use crate::event::{Busy, EventKind, ReloadReport, Sink};
 use crate::exit::Exit;
 use crate::machine::{Action, HookId, HookKind, Input, Look, Machine, TaskId, describe};
@@ -55,7 +58,8 @@ pub(crate) struct Engine<S> {
     ending: Slot,
     epochs: transaction::Known,
     pub(crate) transaction: Mutex<Option<mainstay_sync::Open>>,
-    reloads: watch::Sender<LastReload>,
+    waiters: Waiters,
+    pub(crate) pulse: Mutex<Pulse>,
     last_reload: Mutex<Option<Arc<ReloadReport>>>,
     pub(crate) handle: Handle,
     pub(crate) clock: Clock,
@@ -97,7 +101,8 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
             ending: Slot::default(),
             epochs: OnceLock::new(),
             transaction: Mutex::new(None),
-            reloads: watch::Sender::new((0, None)),
+            waiters: Waiters::default(),
+            pulse: Mutex::default(),
             last_reload: Mutex::new(None),
             handle: parts.handle,
             clock: parts.clock,
@@ -182,11 +187,16 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
                     self.calls.call(move || reopen.send_modify(|count| *count += 1));
                 }
                 Action::OpenTransaction => self.open_transaction(),
-                Action::ReloadDone { round, report } => self.reload_done(round, report),
+                Action::ReloadDone { ticket, report } => self.reload_done(ticket, report),
+                Action::Answer { ticket, answer } => {
+                    self.waiters.answer_order(ticket, answer, &self.calls);
+                }
                 Action::Ready => {
                     let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner).take();
                     if let Some(ready) = ready {
-                        let _ = ready.send(());
+                        self.calls.call(move || {
+                            let _ = ready.send(());
+                        });
                     }
                 }
                 Action::StopBegan => {
@@ -283,8 +293,8 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
         if lately { STARVED_AGAIN } else { STARVED }
     }
 
-    fn reload_done(&self, round: u64, report: Option<Arc<ReloadReport>>) {
-        if let Some(report) = &report {
+    fn reload_done(&self, ticket: u64, answer: ReloadAnswer) {
+        if let Some(report) = &answer {
             let report = Some(Arc::clone(report));
             let old = std::mem::replace(
                 &mut *self.last_reload.lock().unwrap_or_else(PoisonError::into_inner),
@@ -292,7 +302,7 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
             );
             drop(old);
         }
-        self.reloads.send_replace((round, report));
+        self.waiters.answer_reload(ticket, &answer, &self.calls);
     }
 
     fn say_late(self: &Arc<Self>) {
@@ -330,45 +340,13 @@ impl<S: Clone + Send + Sync + 'static> Look for Engine<S> {
         let now = self.clock.now();
         let Some(task) = self.see_task(id) else { return Seen::default() };
         let main = task.slot.seen(id.generation, now);
-        match task.generation.busiest_child(now) {
+        let seen = match task.generation.busiest_child(now) {
             // It holds the thread, or it is all that is left of the task.
             Some((child, seen)) if seen.polling > main.polling || task.generation.is_winding() => {
                 Seen { child: Some(child), ..seen }
             }
             _ => main,
-        }
-    }
-}
-
-impl<S: Clone + Send + Sync + 'static> Host for Engine<S> {
-    fn tell(self: Arc<Self>, input: Input) {
-        self.feed(input);
-    }
-
-    fn handle(&self) -> &Handle {
-        &self.handle
-    }
-
-    fn clock(&self) -> Clock {
-        self.clock
-    }
-
-    fn reopened(&self) -> watch::Receiver<u64> {
-        self.reopen.subscribe()
-    }
-
-    fn epochs(&self) -> Epochs {
-        Self::epochs(self)
-    }
-
-    fn request_reload(self: Arc<Self>) -> Option<(u64, watch::Receiver<LastReload>)> {
-        // Subscribed first: the answer may be there before this returns.
-        let reloads = self.reloads.subscribe();
-        let round = self.with_machine(Machine::request_reload)?;
-        Some((round, reloads))
-    }
-
-    fn last_reload(&self) -> Option<Arc<ReloadReport>> {
-        self.last_reload.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        };
+        Seen { ticked: task.generation.ticked(), ..seen }
     }
 }

@@ -8,8 +8,9 @@ use std::time::Duration;
 use mainstay_registry::Phase;
 use tracing::{debug, error, info, warn};
 
-use super::{Busy, Event, EventKind, ReloadReport, ReloadResult};
+use super::{Busy, Event, EventKind, ReloadReport, ReloadResult, TaskName};
 use crate::clock::human;
+use crate::codes;
 use crate::outcome::{Failure, StopCause};
 
 /// The target of every line: what a filter names.
@@ -46,6 +47,55 @@ pub(crate) fn log(event: &Event) {
                 "{}",
                 failure.headline()
             );
+        }
+        EventKind::Restarting { task, attempt, delay, failure } => {
+            restarting(*task, *attempt, *delay, failure.as_ref())
+        }
+        EventKind::Degraded(failure) => degraded(failure),
+        EventKind::Ordered { operation, provider, also } => {
+            info!(target: TARGET, provider, phase = "run", also = %also.join(", "), "{operation} requested");
+        }
+        EventKind::TaskStopped { task } => {
+            info!(target: TARGET, provider = %task, phase = "run", generation = task.generation, "stopped");
+        }
+        EventKind::LeftBehind { task, seen } => {
+            warn!(target: TARGET, provider = %task,
+                phase = "run",
+                generation = task.generation,
+                seen = seen.as_deref(),
+                "aborted, and still on a thread"
+            );
+        }
+        EventKind::Stuck { task, since, seen } => {
+            warn!(target: TARGET, provider = %task,
+                phase = "run",
+                generation = task.generation,
+                code = codes::STUCK.id,
+                since = %human(*since),
+                seen = seen.as_deref(),
+                "stuck: no tick in time"
+            );
+        }
+        EventKind::Unstuck { task } => {
+            info!(target: TARGET, provider = %task, phase = "run", generation = task.generation, "ticks again");
+        }
+        EventKind::NotReady { causes } => {
+            let causes: Vec<String> = causes.iter().map(ToString::to_string).collect();
+            warn!(target: TARGET, phase = "run", causes = %causes.join("; "), "not ready any more");
+        }
+        EventKind::ReadyAgain { after } => {
+            info!(target: TARGET, phase = "run", after = %human(*after), "ready again");
+        }
+        EventKind::Wedged { since, running } => {
+            error!(target: TARGET, phase = "run",
+                code = codes::WEDGED.id,
+                since = %human(*since),
+                running = %busy(running),
+                "no worker of the runtime polls anything"
+            );
+        }
+        EventKind::Unwedged { after } => {
+            warn!(target: TARGET, phase = "run", after = %human(*after), "the runtime polls again");
         }
         EventKind::Ready { took } => info!(target: TARGET, phase = "run", took = %human(*took), "ready"),
         EventKind::Failed(failure) => failed(failure),
@@ -100,6 +150,33 @@ pub(crate) fn log(event: &Event) {
     }
 }
 
+fn restarting(task: TaskName, attempt: u32, delay: Duration, failure: Option<&Failure>) {
+    let (code, seen) = (failure.map(|failure| failure.code().id), failure.and_then(Failure::seen));
+    let text = failure.map_or_else(|| format!("runnable '{task}' ended"), Failure::headline);
+    warn!(target: TARGET, provider = task.provider,
+        task = failure.and_then(Failure::task_name),
+        phase = "run",
+        generation = task.generation,
+        code,
+        seen,
+        attempt,
+        delay = %human(delay),
+        "{text}; it is started again"
+    );
+}
+
+fn degraded(failure: &Failure) {
+    error!(target: TARGET, provider = failure.provider(),
+        task = failure.task_name(),
+        phase = "run",
+        generation = failure.generation(),
+        code = failure.code().id,
+        seen = failure.seen(),
+        "{}; the process serves on without it",
+        failure.headline()
+    );
+}
+
 fn failed(failure: &Failure) {
     error!(target: TARGET, provider = failure.provider(),
         task = failure.task_name(),
@@ -117,21 +194,22 @@ fn quoted(names: &[&str]) -> String {
 }
 
 fn late(phase: Phase, elapsed: Duration, running: &[Busy], waiting: &[(&'static str, Vec<&'static str>)]) {
-    let running: Vec<String> = running
-        .iter()
-        .map(|busy| {
-            let seen = busy.seen.as_deref().map(|seen| format!(" ({seen})")).unwrap_or_default();
-            format!("'{}' in {} since {}{seen}", busy.name, busy.phase, human(busy.since))
-        })
-        .collect();
     let waiting: Vec<String> =
         waiting.iter().map(|(who, whom)| format!("'{who}' <- {}", quoted(whom))).collect();
     warn!(target: TARGET, phase = phase.as_str(),
         elapsed = %human(elapsed),
-        running = %running.join("; "),
+        running = %busy(running),
         waiting = %waiting.join("; "),
         "still in {phase}"
     );
+}
+
+fn busy(running: &[Busy]) -> String {
+    let one = |busy: &Busy| {
+        let seen = busy.seen.as_deref().map(|seen| format!(" ({seen})")).unwrap_or_default();
+        format!("'{}' in {} since {}{seen}", busy.name, busy.phase, human(busy.since))
+    };
+    running.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 fn reloaded(report: &ReloadReport) {

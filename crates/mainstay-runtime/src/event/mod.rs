@@ -12,6 +12,7 @@ use mainstay_registry::Phase;
 
 use crate::outcome::{Failure, Forced, StopCause};
 use crate::signals::Signal;
+use crate::status::Unready;
 
 /// A fact, and when it happened.
 #[derive(Clone, Debug)]
@@ -72,8 +73,78 @@ pub enum EventKind {
         /// It said that it has nothing to do here.
         disabled: bool,
     },
-    /// A task or child failed with `Error::Recoverable`: logged, and the process serves on.
+    /// A task or child failed, and nothing follows from it: `Error::Recoverable`, or it failed on its way out.
     Recoverable(Failure),
+    /// A task has ended, and is started again after a delay.
+    Restarting {
+        /// Which; its generation is the one that has ended.
+        task: TaskName,
+        /// The number of the restart, in a row.
+        attempt: u32,
+        /// How long it is until then.
+        delay: Duration,
+        /// Its failure; `None` when it ended with `Ok` under `RestartPolicy::always`.
+        failure: Option<Failure>,
+    },
+    /// A task has failed for good: it is not started again, and the process serves on.
+    Degraded(Failure),
+    /// An operator has asked for something, and it was accepted.
+    Ordered {
+        /// What.
+        operation: Operation,
+        /// Of which provider.
+        provider: &'static str,
+        /// Whom it concerns as well.
+        also: Vec<&'static str>,
+    },
+    /// A task has ended because an operator, or the restart of one that it requires, wanted it to.
+    TaskStopped {
+        /// Which.
+        task: TaskName,
+    },
+    /// A task was aborted, and is still there: it holds a thread. Its next generation does not wait for it.
+    LeftBehind {
+        /// Which.
+        task: TaskName,
+        /// What was seen of it.
+        seen: Option<String>,
+    },
+    /// A task has not ticked in time.
+    Stuck {
+        /// Which.
+        task: TaskName,
+        /// Since its last tick.
+        since: Duration,
+        /// What was seen of it.
+        seen: Option<String>,
+    },
+    /// A task that was stuck has ticked.
+    Unstuck {
+        /// Which.
+        task: TaskName,
+    },
+    /// The whole was ready and is not any more.
+    NotReady {
+        /// Those by whom it is not.
+        causes: Vec<Unready>,
+    },
+    /// The whole is ready again.
+    ReadyAgain {
+        /// For how long it was not.
+        after: Duration,
+    },
+    /// No worker of the application's runtime polls anything: all of them are blocked, or it is not driven.
+    Wedged {
+        /// Since when.
+        since: Duration,
+        /// Every hook and task that was seen inside of a poll, or has left a note.
+        running: Vec<Busy>,
+    },
+    /// The application's runtime polls again.
+    Unwedged {
+        /// For how long it did not.
+        after: Duration,
+    },
     /// Everything is booted, valid, started and ready.
     Ready {
         /// From the start of the boot.
@@ -178,6 +249,35 @@ impl EventKind {
                 | Self::Stopping { .. }
                 | Self::Stopped { .. }
         )
+    }
+}
+
+/// What an operator asks of one provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Operation {
+    /// [`Control::start`](crate::Control::start).
+    Start,
+    /// [`Control::stop`](crate::Control::stop).
+    Stop,
+    /// [`Control::restart`](crate::Control::restart).
+    Restart,
+}
+
+impl Operation {
+    /// Returns the word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Restart => "restart",
+        }
+    }
+}
+
+impl std::fmt::Display for Operation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
     }
 }
 

@@ -43,6 +43,7 @@ struct BootNode {
     state: BootState,
     waits_for: usize,
     running: Option<Running>,
+    began: Option<Instant>,
     ended: Option<Instant>,
     /// Whatever became of it: its future was never polled, so there is nothing to shut down.
     untouched: bool,
@@ -61,6 +62,7 @@ impl Boot {
                 state: BootState::Waiting,
                 waits_for: node.deps.len(),
                 running: None,
+                began: None,
                 ended: None,
                 untouched: false,
             })
@@ -119,6 +121,7 @@ impl Machine {
             let (provider, until) = (spec.name, now + spec.limits.boot);
             let id = HookId { kind: HookKind::Boot, node, serial: self.next_serial() };
             self.boot.nodes[node].state = BootState::Running;
+            self.boot.nodes[node].began = Some(now);
             self.boot.nodes[node].running = Some(Running { id, since: now, until });
             self.boot.in_flight += 1;
             self.emit(EventKind::Booting { provider });
@@ -290,6 +293,18 @@ impl Machine {
         }
     }
 
+    pub(super) fn boot_state(&self, node: usize) -> BootState {
+        self.boot.nodes[node].state
+    }
+
+    /// When its boot hook began, from the beginning of the boot, and how long it took.
+    pub(super) fn boot_times(&self, node: usize) -> (Option<Duration>, Option<Duration>) {
+        let node = &self.boot.nodes[node];
+        let began = node.began.zip(self.boot.began).map(|(at, zero)| at.saturating_duration_since(zero));
+        let took = node.began.zip(node.ended).map(|(at, end)| end.saturating_duration_since(at));
+        (began, took)
+    }
+
     /// Its future was polled once, so it has a shutdown to come.
     pub(super) fn attempted(&self, node: usize) -> bool {
         let node = &self.boot.nodes[node];
@@ -330,7 +345,7 @@ impl Machine {
     }
 
     /// The chain of hooks that decided how long the boot took, first to last.
-    fn critical_path(&self) -> Vec<(&'static str, Duration)> {
+    pub(super) fn critical_path(&self) -> Vec<(&'static str, Duration)> {
         let ended = |node: usize| self.boot.nodes[node].ended;
         // Of each level, the one that ended last: what the next level waited for.
         let mut last_of: BTreeMap<u8, usize> = BTreeMap::new();

@@ -74,7 +74,7 @@ impl Machine {
                 hooks.extend(self.stop.running().map(|running| hook(running, running.id.node)));
                 for (node, at) in self.stop.asked() {
                     let live = self.tasks.live_of(node).into_iter();
-                    tasks.extend(live.map(|(id, _)| (id, self.task_name(id).to_string(), since(at))));
+                    tasks.extend(live.map(|id| (id, self.task_name(id).to_string(), since(at))));
                 }
                 for (index, node) in self.spec.nodes.iter().enumerate() {
                     if self.stop.is_waiting(index) {

@@ -5,7 +5,10 @@
 //! shape: `begin_…`, what its hooks report, `…_tick` for its deadlines, `…_over`.
 
 mod boot;
+mod ends;
 mod late;
+mod orders;
+mod readiness;
 mod reload;
 mod seen;
 mod stop;
@@ -13,6 +16,7 @@ mod tasks;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod view;
 
 use std::panic::Location;
 use std::sync::Arc;
@@ -21,15 +25,18 @@ use std::time::{Duration, Instant};
 use mainstay_registry::Phase;
 
 use self::boot::Boot;
-pub(crate) use self::reload::TransactionEnd;
+pub(crate) use self::reload::{ReloadOf, TransactionEnd};
 pub(crate) use self::seen::describe;
 
+use self::orders::Orders;
+use self::readiness::Readiness;
 use self::reload::Reload;
 use self::stop::Stop;
 use self::tasks::Tasks;
 use self::validate::Walk;
 use crate::cell::Seen;
 use crate::clock::human;
+use crate::control::{ControlError, Done};
 use crate::event::{EventKind, ReloadReport};
 use crate::exit::Exit;
 use crate::outcome::{Cut, CutBy, Ending, Failure, Forced, Outcome, Problem, StopCause};
@@ -38,6 +45,9 @@ use crate::spec::{LAST_CHANCE, Limits, Spec};
 
 /// Not a provider: the state's own reload, or the walk of the validation.
 pub(crate) const NO_NODE: usize = usize::MAX;
+
+/// So many tasks that were cut while everything else went on are kept for the report.
+const MOST_CUTS: usize = 64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum HookKind {
@@ -112,8 +122,13 @@ pub(crate) enum Action {
     OpenTransaction,
     /// A reload is over; without a report it was given up.
     ReloadDone {
-        round: u64,
+        ticket: u64,
         report: Option<Arc<ReloadReport>>,
+    },
+    /// An order is carried out, or never will be.
+    Answer {
+        ticket: u64,
+        answer: Result<Done, ControlError>,
     },
     /// Everything is ready.
     Ready,
@@ -163,6 +178,8 @@ pub(crate) struct Machine {
     boot: Boot,
     walk: Walk,
     tasks: Tasks,
+    readiness: Readiness,
+    orders: Orders,
     reload: Reload,
     stop: Stop,
     cause: Option<StopCause>,
@@ -192,6 +209,8 @@ impl Machine {
             boot: Boot::default(),
             walk: Walk::default(),
             tasks: Tasks::default(),
+            readiness: Readiness::default(),
+            orders: Orders::default(),
             reload: Reload::default(),
             stop: Stop::new(now),
             cause: None,
@@ -213,7 +232,7 @@ impl Machine {
     /// Learns the plan, before the first phase.
     pub(crate) fn planned(&mut self, spec: Arc<Spec>) {
         self.boot = Boot::of(&spec);
-        self.tasks = Tasks::of(&spec);
+        self.tasks = Tasks::of(&spec, self.began);
         self.spec = spec;
     }
 
@@ -228,8 +247,8 @@ impl Machine {
             Input::TaskBegan(id) => self.task_began(id, now),
             Input::TaskReady(id) => self.task_ready(id, now),
             Input::MainEnded(id, exit) => self.main_ended(id, exit, now),
-            Input::TaskOver(id, exit) => self.task_over(id, exit, now),
-            Input::ChildFailed(id, child, exit) => self.child_failed(id, &child, exit, now),
+            Input::TaskOver(id, exit) => self.task_over(id, &exit, now),
+            Input::ChildFailed(id, child, exit) => self.child_failed(id, &child, &exit, now),
             Input::Signal(signal) => self.signal(signal, now),
             Input::Stop(cause) => self.request_stop(cause, now),
             Input::TransactionEnded(id, end) => self.transaction_ended(id, end),
@@ -257,10 +276,12 @@ impl Machine {
                 self.tasks_tick(now, look);
                 self.reload_tick(now, look);
             }
+            Stage::LameDuck { until } if until > now => self.tasks_tick(now, look),
             Stage::LameDuck { until } if until <= now => self.begin_stopping(now),
             Stage::Stop => self.stop_tick(now, look),
             _ => {}
         }
+        self.answer_orders(now);
         if self.late_at().is_some_and(|at| at <= now) {
             self.late_said += 1;
             self.out.push(Action::Late);
@@ -282,7 +303,7 @@ impl Machine {
                 self.emit(EventKind::Reopening);
                 self.out.push(Action::Reopen);
             } else {
-                let _ = self.request_reload(now);
+                let _ = self.request_reload(ReloadOf::All, now);
             }
         } else {
             self.emit(EventKind::SignalRefused { signal, phase: self.phase() });
@@ -329,6 +350,8 @@ impl Machine {
     /// The run is to end: what is in progress is given up, and the supervisor goes on to the stop.
     fn interrupt(&mut self, now: Instant) {
         self.out.push(Action::StopBegan);
+        self.end_backoffs(now);
+        self.answer_orders(now);
         match self.stage {
             Stage::Boot => self.boot_cancel(now),
             Stage::Preflight | Stage::Validate => self.walk_cancel(now),
@@ -385,14 +408,21 @@ impl Machine {
             Stage::Preflight | Stage::Validate => self.walk_wake(),
             Stage::Boot => self.boot_wake(),
             Stage::Run => earliest(self.tasks_wake(), self.reload_wake()),
-            Stage::LameDuck { until } | Stage::Forced { until } => Some(until),
+            Stage::LameDuck { until } => earliest(self.tasks_wake(), Some(until)),
+            Stage::Forced { until } => Some(until),
             Stage::Stop => self.stop_wake(),
             Stage::New | Stage::Over => None,
         };
-        let wake = earliest(stage, self.late_at());
+        let orders = if self.cause.is_none() { self.orders_wake() } else { None };
+        let wake = earliest(earliest(stage, orders), self.late_at());
         // `None` would read as "sleeps for ever, and no deadline is news to it".
         self.wake_at = Some(wake.unwrap_or_else(|| self.began + Duration::from_secs(60 * 60 * 24 * 365)));
         wake
+    }
+
+    /// Hooks of the boot and of the validation are behind it.
+    pub(crate) fn has_begun_to_run(&self) -> bool {
+        !matches!(self.stage, Stage::New | Stage::Preflight | Stage::Boot | Stage::Validate)
     }
 
     /// The end was asked for, or became necessary.
@@ -422,7 +452,10 @@ impl Machine {
     fn force_cut(&mut self, cut: Forced) {
         self.out_of_budget |= cut.by == CutBy::Budget;
         self.emit(EventKind::Forced(cut.clone()));
-        self.forced.push(cut);
+        // A process may live for years and cut a task every day: the report is about its end.
+        if self.cause.is_some() || self.forced.len() < MOST_CUTS {
+            self.forced.push(cut);
+        }
     }
 
     /// A provider's destructor failed, or did not return: found after the stop.
@@ -442,8 +475,9 @@ impl Machine {
     }
 
     /// Nothing was begun, and nothing will be: what comes later changes nothing.
-    pub(crate) fn close(&mut self) {
+    pub(crate) fn close(&mut self, now: Instant) {
         self.stage = Stage::Over;
+        self.close_orders(now);
     }
 
     /// The whole, once everything is over.
@@ -464,6 +498,7 @@ impl Machine {
         let took = self.stop.took(now);
         self.emit(EventKind::Finished { exit_code: code, took });
         self.stage = Stage::Over;
+        self.close_orders(now);
         let (hooks_done, hooks_due) = self.stop.hooks();
         Ending {
             code,

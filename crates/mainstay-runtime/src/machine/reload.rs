@@ -5,6 +5,7 @@
 //! all that was published becomes visible in one step; when somebody did, none of it. The transaction itself is the
 //! engine's; here is only who is asked, and how it ends.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -19,13 +20,24 @@ use crate::spec::GRACE;
 #[derive(Default)]
 pub(super) struct Reload {
     active: Option<Active>,
-    /// Asked for while one ran: requests coalesce into one more.
-    again: bool,
-    /// How many have begun. Whoever asks is answered with the report of one of them.
-    rounds: u64,
+    /// Asked for while one ran: equal requests are one.
+    queue: VecDeque<(u64, ReloadOf)>,
+}
+
+/// Who is to be reloaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReloadOf {
+    /// The state, then everybody.
+    All,
+    /// One provider alone.
+    One(usize),
 }
 
 struct Active {
+    /// Who has asked is answered by it.
+    ticket: u64,
+    /// The providers to ask, in order.
+    order: Vec<usize>,
     since: Instant,
     /// Place in the reload order of the next provider to ask.
     next: usize,
@@ -63,20 +75,34 @@ impl Reload {
 }
 
 impl Machine {
-    /// Begins a reload, or one more after the one that runs. The number of the round whose report is the answer;
-    /// `None` when nothing can be reloaded now.
-    pub(crate) fn request_reload(&mut self, now: Instant) -> Option<u64> {
+    /// Begins a reload, or one more after the one that runs. The ticket that its report answers; `None` when nothing
+    /// can be reloaded now.
+    pub(crate) fn request_reload(&mut self, of: ReloadOf, now: Instant) -> Option<u64> {
         if self.stage != Stage::Run || self.cause.is_some() {
             return None;
         }
         if self.reload.active.is_some() {
-            self.reload.again = true;
-            return Some(self.reload.rounds + 1);
+            if let Some((ticket, _)) = self.reload.queue.iter().find(|(_, queued)| *queued == of) {
+                return Some(*ticket);
+            }
+            let ticket = self.next_serial();
+            self.reload.queue.push_back((ticket, of));
+            return Some(ticket);
         }
-        self.reload.rounds += 1;
+        let ticket = self.next_serial();
+        self.begin_reload(ticket, of, now);
+        Some(ticket)
+    }
+
+    fn begin_reload(&mut self, ticket: u64, of: ReloadOf, now: Instant) {
         self.emit(EventKind::Reloading);
         self.out.push(Action::OpenTransaction);
         self.reload.active = Some(Active {
+            ticket,
+            order: match of {
+                ReloadOf::All => self.spec.reload_order.clone(),
+                ReloadOf::One(node) => vec![node],
+            },
             since: now,
             next: 0,
             running: None,
@@ -86,13 +112,11 @@ impl Machine {
             ending: None,
             report: ReloadReport::default(),
         });
-        let round = self.reload.rounds;
-        if self.spec.reload_state {
+        if self.spec.reload_state && of == ReloadOf::All {
             self.spawn_reload(HookKind::ReloadState, NO_NODE, now);
         } else {
             self.reload_next(now);
         }
-        Some(round)
     }
 
     fn spawn_reload(&mut self, kind: HookKind, node: usize, now: Instant) {
@@ -118,7 +142,7 @@ impl Machine {
         let spec = Arc::clone(&self.spec);
         loop {
             let Some(active) = &mut self.reload.active else { return };
-            let Some(&node) = spec.reload_order.get(active.next) else { break };
+            let Some(&node) = active.order.get(active.next) else { break };
             active.next += 1;
             // A refusal passes on through providers that are not reloadable themselves.
             let because = match active.first_refusal {
@@ -210,14 +234,18 @@ impl Machine {
     fn reload_finish(&mut self, now: Instant) {
         let Some(mut active) = self.reload.active.take() else { return };
         active.report.took = now.saturating_duration_since(active.since);
+        let ticket = active.ticket;
         let report = (active.ending != Some(Ending::GivenUp)).then(|| Arc::new(active.report));
         if let Some(report) = &report {
             self.emit(EventKind::Reloaded(Arc::clone(report)));
         }
-        self.out.push(Action::ReloadDone { round: self.reload.rounds, report });
-        if std::mem::take(&mut self.reload.again) && self.request_reload(now).is_none() {
-            let round = self.reload.rounds + 1;
-            self.out.push(Action::ReloadDone { round, report: None });
+        self.out.push(Action::ReloadDone { ticket, report });
+        if self.stage != Stage::Run || self.cause.is_some() {
+            for (ticket, _) in std::mem::take(&mut self.reload.queue) {
+                self.out.push(Action::ReloadDone { ticket, report: None });
+            }
+        } else if let Some((ticket, of)) = self.reload.queue.pop_front() {
+            self.begin_reload(ticket, of, now);
         }
     }
 

@@ -149,7 +149,7 @@ impl Machine {
             Some(StopCause::Signal(_) | StopCause::Requested(_) | StopCause::ShutdownOn)
         );
         let delay = self.limits.lame_duck.min(self.stop.budget.saturating_sub(self.stop.reserve));
-        if operator && !rollback && self.tasks.is_ready() && delay > Duration::ZERO {
+        if operator && !rollback && self.was_ready() && delay > Duration::ZERO {
             self.emit(EventKind::LameDuck { delay });
             self.enter(Stage::LameDuck { until: now + delay }, now);
         } else {
@@ -242,7 +242,7 @@ impl Machine {
             self.stop_hook(node, now);
             return;
         }
-        self.out.extend(live.into_iter().map(|(id, _)| Action::AskTask(id)));
+        self.out.extend(live.into_iter().map(Action::AskTask));
         let own = now + self.spec.nodes[node].limits.stop;
         let share = self.stop.limit(self.stop.nodes[node].chain);
         let until = own.min(share);
@@ -357,6 +357,10 @@ impl Machine {
         }
     }
 
+    pub(super) fn stop_began(&self) -> bool {
+        self.stop.began.is_some()
+    }
+
     /// What is left of the stop's budget.
     pub(crate) fn stop_left(&self, now: Instant) -> Duration {
         self.stop.end.saturating_duration_since(now)
@@ -411,7 +415,7 @@ impl Machine {
     /// Aborts the tasks that are left, each of them named, and waits one grace for the abort to take effect.
     fn abort_node(&mut self, node: usize, now: Instant, by: CutBy, look: &dyn Look) {
         let by = if self.stop.nodes[node].waited == CutBy::Budget { CutBy::Budget } else { by };
-        for (id, _) in self.tasks.live_of(node) {
+        for id in self.tasks.live_of(node) {
             let since = self.stop.nodes[node].since;
             self.cut_task(id, since, now, by, look);
         }
@@ -429,7 +433,7 @@ impl Machine {
         if let Some(running) = self.stop.nodes[node].hook {
             stuck.push((None, Cut::Shutdown, describe(&look.hook(running.id))));
         }
-        for (id, _) in self.tasks.live_of(node) {
+        for id in self.tasks.live_of(node) {
             let TaskId { task, .. } = id;
             let name = self.spec.nodes[node].tasks[task].name.map(str::to_owned);
             stuck.push((name, Cut::Task, describe(&look.task(id))));
@@ -449,13 +453,28 @@ impl Machine {
         }
     }
 
+    /// A task that was cut while everything else goes on was aborted to no effect: it holds a thread.
+    pub(super) fn still_there(&mut self, id: TaskId, since: Instant, now: Instant, look: &dyn Look) {
+        let seen = describe(&look.task(id));
+        let node = &self.spec.nodes[id.node];
+        let (provider, task) = (node.name, node.tasks[id.task].name);
+        let listed = self.forced.iter_mut().rev();
+        let mut listed = listed
+            .filter(|cut| cut.provider == provider && cut.what == Cut::Task && cut.task.as_deref() == task);
+        if let Some(cut) = listed.next() {
+            cut.after = now.saturating_duration_since(since);
+            cut.seen = seen.clone().or_else(|| cut.seen.take());
+        }
+        self.emit(EventKind::LeftBehind { task: self.task_name(id), seen });
+    }
+
     /// Forced, and its last chance is over: whatever still runs is named.
     pub(crate) fn name_the_cut(&mut self, now: Instant, look: &dyn Look) {
         for node in (0..self.stop.nodes.len()).rev() {
             if !matches!(self.stop.nodes[node].step, Step::Gone | Step::Out) {
                 // Where the process lives on, nothing of it may.
                 let hook = self.stop.nodes[node].hook.map(|hook| Action::AbortHook(hook.id));
-                let tasks = self.tasks.live_of(node).into_iter().map(|(id, _)| Action::AbortTask(id));
+                let tasks = self.tasks.live_of(node).into_iter().map(Action::AbortTask);
                 self.out.extend(hook.into_iter().chain(tasks));
                 self.name_stuck(node, CutBy::Signal, now, look);
             }
@@ -472,7 +491,7 @@ impl Machine {
                 continue;
             }
             let live = self.tasks.live_of(node);
-            self.out.extend(live.into_iter().map(|(id, _)| Action::AskTask(id)));
+            self.out.extend(live.into_iter().map(Action::AskTask));
             if !stop.hook_called {
                 self.stop_hook(node, now);
             }

@@ -1,81 +1,180 @@
-//! Run: tasks start along the graph as what they require gets ready, and one that fails ends the process.
+//! Run: tasks start along the graph as what they require gets ready; each is one generation after the other.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
+use std::sync::Arc;
 use std::time::Instant;
 
-use mainstay_registry::{Phase, ReadyWhen};
+use mainstay_registry::ReadyWhen;
 
 use super::{Action, Look, Machine, Stage, TaskId, describe};
 use crate::event::{EventKind, TaskName};
-use crate::exit::{CauseKind, Exit};
-use crate::outcome::{Cut, CutBy, Failure, Forced, Problem, StopCause};
+use crate::outcome::{Cut, CutBy, Failure, Forced, StopCause};
+use crate::restart::{Next, Restarts};
 use crate::spec::Spec;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TaskState {
+    /// Its turn has not come, or something that it requires is not ready.
     Idle,
     Starting {
+        until: Instant,
+    },
+    Ready,
+    /// It was asked to end, or its main future has ended and its children were asked.
+    Ending {
+        since: Instant,
+        until: Instant,
+        /// It has done its work, and only children are left.
+        done: bool,
+    },
+    /// It did not end in time and was aborted.
+    Aborting {
         since: Instant,
         until: Instant,
     },
-    Ready {
-        since: Instant,
-    },
-    /// Its main future has ended, children are left; they were asked to stop.
-    Winding {
-        since: Instant,
+    Backoff {
         until: Instant,
-        ready: bool,
+        attempt: u32,
     },
-    Over {
-        recoverable: bool,
-    },
+    Over(End),
+}
+
+/// How it is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    Completed,
+    Disabled,
+    /// An operator has stopped it.
+    Stopped,
+    /// It failed for good, and the process serves on.
+    Failed,
 }
 
 impl TaskState {
+    /// A future of it is there.
     pub(super) fn is_live(self) -> bool {
-        matches!(self, Self::Starting { .. } | Self::Ready { .. } | Self::Winding { .. })
+        matches!(self, Self::Starting { .. } | Self::Ready | Self::Ending { .. } | Self::Aborting { .. })
+    }
+
+    /// It does its job, or has done it.
+    pub(super) fn is_good(self) -> bool {
+        matches!(
+            self,
+            Self::Ready | Self::Ending { done: true, .. } | Self::Over(End::Completed | End::Disabled)
+        )
+    }
+
+    /// Nothing more will come of it, unless an operator starts it again.
+    pub(super) fn is_given_up(self) -> bool {
+        matches!(self, Self::Over(End::Failed | End::Stopped))
+    }
+}
+
+pub(super) struct Task {
+    pub(super) state: TaskState,
+    /// Since when it is in this state.
+    pub(super) since: Instant,
+    pub(super) generation: u64,
+    /// When the present generation was started.
+    pub(super) started: Instant,
+    /// An operator wants it to be down.
+    pub(super) down: bool,
+    /// An older generation than this one is to end.
+    pub(super) fresh: u64,
+    /// The generation that is to come is an operator's, or comes with one that it requires: nothing is charged.
+    pub(super) uncharged: Option<Uncharged>,
+    pub(super) restarts: Restarts,
+    /// What follows when the present generation is over: decided at its first failure.
+    pub(super) verdict: Option<Next>,
+    /// The end of its main future was told already.
+    pub(super) said: bool,
+    pub(super) last_failure: Option<Arc<Failure>>,
+    /// When it is looked whether it has ticked.
+    pub(super) tick_at: Option<Instant>,
+    /// It did not tick in time.
+    pub(super) stuck: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Uncharged {
+    ByHand,
+    WithRequired,
+}
+
+impl Task {
+    fn new(now: Instant, seed: u64) -> Self {
+        Self {
+            state: TaskState::Idle,
+            since: now,
+            generation: 0,
+            started: now,
+            down: false,
+            fresh: 0,
+            uncharged: None,
+            restarts: Restarts::new(seed),
+            verdict: None,
+            said: false,
+            last_failure: None,
+            tick_at: None,
+            stuck: false,
+        }
+    }
+
+    pub(super) fn enter(&mut self, state: TaskState, now: Instant) {
+        self.state = state;
+        self.since = now;
+    }
+
+    /// This generation lives, and an operator, or what it requires, wants it to end.
+    pub(super) fn must_end(&self) -> bool {
+        self.state.is_live() && (self.down || self.fresh > self.generation)
     }
 }
 
 #[derive(Default)]
 pub(super) struct Tasks {
-    nodes: Vec<Vec<Task>>,
+    pub(super) nodes: Vec<Vec<Task>>,
     waits_for: Vec<usize>,
+    /// It has been ready once: those that come after it in the order of starts may start.
     up: Vec<bool>,
+    /// Its turn in the order of starts has come.
+    pub(super) turn: Vec<bool>,
+    /// The barrier of its level does not wait for it any more.
+    passed: Vec<bool>,
+    /// Those who only want it do not wait for it any more.
+    done_without: Vec<bool>,
     /// Place of each node in the order of starts.
     rank: Vec<usize>,
-    /// Providers with tasks of each level that are not up yet; the first entry is the level that is open.
+    /// Providers with tasks of each level that are waited for; the first entry is the level that is open.
     levels: BTreeMap<u8, usize>,
     free: BinaryHeap<Reverse<(usize, usize)>>,
-    down: usize,
-    live: usize,
+    pub(super) live: usize,
     began: bool,
-    ready: bool,
-}
-
-struct Task {
-    state: TaskState,
-    generation: u64,
 }
 
 impl Tasks {
-    pub(super) fn of(spec: &Spec) -> Self {
+    pub(super) fn of(spec: &Spec, now: Instant) -> Self {
         let mut levels = BTreeMap::new();
         let mut rank = vec![usize::MAX; spec.nodes.len()];
         for (place, &node) in spec.start_order.iter().enumerate() {
             rank[node] = place;
             *levels.entry(spec.nodes[node].start_level).or_default() += 1;
         }
-        let task = |_: &_| Task { state: TaskState::Idle, generation: 0 };
+        let mut seed = spec.seed;
+        let mut task = |_: &_| {
+            seed = seed.wrapping_add(0x9E37_79B9_7F4A_7C15).rotate_left(17);
+            Task::new(now, seed)
+        };
         Self {
-            nodes: spec.nodes.iter().map(|node| node.tasks.iter().map(task).collect()).collect(),
+            nodes: spec.nodes.iter().map(|node| node.tasks.iter().map(&mut task).collect()).collect(),
             waits_for: spec.nodes.iter().map(|node| node.deps.len()).collect(),
             up: vec![false; spec.nodes.len()],
+            turn: vec![false; spec.nodes.len()],
+            passed: vec![false; spec.nodes.len()],
+            done_without: vec![false; spec.nodes.len()],
             rank,
             levels,
-            down: spec.nodes.len(),
             ..Self::default()
         }
     }
@@ -85,11 +184,11 @@ impl Tasks {
     }
 
     /// The live tasks of one provider.
-    pub(super) fn live_of(&self, node: usize) -> Vec<(TaskId, TaskState)> {
+    pub(super) fn live_of(&self, node: usize) -> Vec<TaskId> {
         let tasks = self.nodes[node].iter().enumerate();
         tasks
             .filter(|(_, task)| task.state.is_live())
-            .map(|(index, task)| (TaskId { node, task: index, generation: task.generation }, task.state))
+            .map(|(index, task)| TaskId { node, task: index, generation: task.generation })
             .collect()
     }
 
@@ -98,13 +197,24 @@ impl Tasks {
         self.began
     }
 
-    pub(super) fn is_ready(&self) -> bool {
-        self.ready
-    }
-
-    fn get(&mut self, id: TaskId) -> Option<&mut Task> {
+    /// The task of this generation; an older one is nobody's any more.
+    pub(super) fn get(&mut self, id: TaskId) -> Option<&mut Task> {
         let task = self.nodes.get_mut(id.node)?.get_mut(id.task)?;
         (task.generation == id.generation).then_some(task)
+    }
+
+    /// Every task, with its place.
+    pub(super) fn all(&self) -> impl Iterator<Item = (TaskId, &Task)> {
+        self.nodes.iter().enumerate().flat_map(|(node, tasks)| {
+            tasks
+                .iter()
+                .enumerate()
+                .map(move |(index, task)| (TaskId { node, task: index, generation: task.generation }, task))
+        })
+    }
+
+    fn open_level(&self) -> Option<u8> {
+        self.levels.first_key_value().map(|(level, _)| *level)
     }
 }
 
@@ -115,6 +225,7 @@ impl Machine {
         }
         self.enter(Stage::Run, now);
         self.tasks.began = true;
+        self.begin_readiness(now);
         self.free_start_level();
         for node in 0..self.spec.nodes.len() {
             // The others come up with the last one that they wait for.
@@ -131,13 +242,12 @@ impl Machine {
         self.is_ending() || self.stage != Stage::Run
     }
 
-    /// Frees what waits for nobody in the first level that is not up.
+    /// Frees what waits for nobody in the first level that is waited for.
     fn free_start_level(&mut self) {
-        let Some((&level, _)) = self.tasks.levels.first_key_value() else { return };
-        let spec = std::sync::Arc::clone(&self.spec);
-        for (place, &node) in spec.start_order.iter().enumerate() {
-            let idle = self.tasks.nodes[node].iter().all(|task| task.state == TaskState::Idle);
-            if spec.nodes[node].start_level == level && self.tasks.waits_for[node] == 0 && idle {
+        let Some(level) = self.tasks.open_level() else { return };
+        for (place, &node) in self.spec.start_order.iter().enumerate() {
+            let due = self.tasks.waits_for[node] == 0 && !self.tasks.turn[node];
+            if self.spec.nodes[node].start_level == level && due {
                 self.tasks.free.push(Reverse((place, node)));
             }
         }
@@ -145,47 +255,100 @@ impl Machine {
 
     /// This one is up, and with it every provider without tasks that waited only for it.
     fn up(&mut self, node: usize) {
-        let spec = std::sync::Arc::clone(&self.spec);
+        let spec = Arc::clone(&self.spec);
         let mut stack = vec![node];
         while let Some(node) = stack.pop() {
             if std::mem::replace(&mut self.tasks.up[node], true) {
                 continue;
             }
-            self.tasks.down -= 1;
+            let without = self.tasks.done_without[node];
             for &dependent in &spec.nodes[node].dependents {
-                self.tasks.waits_for[dependent] -= 1;
-                if self.tasks.waits_for[dependent] > 0 {
-                    continue;
-                }
-                if spec.nodes[dependent].tasks.is_empty() {
-                    stack.push(dependent);
-                } else if self.tasks.levels.first_key_value().map(|(level, _)| *level)
-                    == Some(spec.nodes[dependent].start_level)
+                if (!without || spec.nodes[node].required_by.contains(&dependent)) && self.arrived(dependent)
                 {
-                    self.tasks.free.push(Reverse((self.tasks.rank[dependent], dependent)));
+                    stack.push(dependent);
                 }
             }
-            if spec.nodes[node].tasks.is_empty() {
+            self.pass(node);
+        }
+    }
+
+    /// One that this one waits for is there, or is done without. True for one without tasks that waits for nobody.
+    fn arrived(&mut self, node: usize) -> bool {
+        self.tasks.waits_for[node] -= 1;
+        if self.tasks.waits_for[node] > 0 {
+            return false;
+        }
+        let spec = &self.spec.nodes[node];
+        if spec.tasks.is_empty() {
+            return true;
+        }
+        if self.tasks.open_level().is_none_or(|open| spec.start_level <= open) {
+            self.tasks.free.push(Reverse((self.tasks.rank[node], node)));
+        }
+        false
+    }
+
+    /// The barrier of its level does not wait for this one any more.
+    fn pass(&mut self, node: usize) {
+        let spec = &self.spec.nodes[node];
+        if spec.tasks.is_empty() || std::mem::replace(&mut self.tasks.passed[node], true) {
+            return;
+        }
+        let level = spec.start_level;
+        if let Some(left) = self.tasks.levels.get_mut(&level) {
+            *left -= 1;
+            if *left == 0 {
+                self.tasks.levels.remove(&level);
+                self.free_start_level();
+            }
+        }
+    }
+
+    /// Nothing will come of this one for now: the barrier waits neither for it nor for those that require it, and
+    /// those that only want it do without.
+    fn pass_without(&mut self, node: usize) {
+        let spec = Arc::clone(&self.spec);
+        let mut stack = vec![node];
+        while let Some(node) = stack.pop() {
+            if self.tasks.up[node] || std::mem::replace(&mut self.tasks.done_without[node], true) {
                 continue;
             }
-            let level = spec.nodes[node].start_level;
-            if let Some(left) = self.tasks.levels.get_mut(&level) {
-                *left -= 1;
-                if *left == 0 {
-                    self.tasks.levels.remove(&level);
-                    self.free_start_level();
+            self.pass(node);
+            for &dependent in &spec.nodes[node].dependents {
+                if spec.nodes[node].required_by.contains(&dependent) {
+                    stack.push(dependent);
+                } else if self.arrived(dependent) {
+                    self.up(dependent);
                 }
             }
         }
     }
 
     fn start_free(&mut self, now: Instant) {
-        if self.cause.is_some() {
-            return;
+        while self.cause.is_none() {
+            let Some(Reverse((_, node))) = self.tasks.free.pop() else { return };
+            if std::mem::replace(&mut self.tasks.turn[node], true) {
+                continue;
+            }
+            self.try_start(node, now);
+            if self.tasks.nodes[node].iter().all(|task| task.state.is_given_up()) {
+                self.pass_without(node);
+            }
         }
-        while let Some(Reverse((_, node))) = self.tasks.free.pop() {
-            for task in 0..self.tasks.nodes[node].len() {
-                self.start_task(node, task, now);
+    }
+
+    /// Starts what is idle of a provider, if its turn has come and nothing that it requires is missing.
+    pub(super) fn try_start(&mut self, node: usize, now: Instant) {
+        let may = self.stage == Stage::Run
+            && self.cause.is_none()
+            && self.tasks.turn[node]
+            && !self.lacks_required(node)
+            && !self.dependents_leave(node);
+        if may {
+            for index in 0..self.tasks.nodes[node].len() {
+                if self.tasks.nodes[node][index].state == TaskState::Idle {
+                    self.start_task(node, index, now);
+                }
             }
         }
     }
@@ -194,7 +357,17 @@ impl Machine {
         let until = now + self.spec.nodes[node].limits.ready;
         let task = &mut self.tasks.nodes[node][index];
         task.generation += 1;
-        task.state = TaskState::Starting { since: now, until };
+        task.started = now;
+        task.verdict = None;
+        task.said = false;
+        task.stuck = false;
+        task.tick_at = None;
+        match task.uncharged.take() {
+            Some(Uncharged::ByHand) if task.generation > 1 => task.restarts.by_hand(),
+            Some(Uncharged::WithRequired) => task.restarts.with_required(),
+            _ => {}
+        }
+        task.enter(TaskState::Starting { until }, now);
         let id = TaskId { node, task: index, generation: task.generation };
         self.tasks.live += 1;
         self.emit(EventKind::TaskStarted { task: self.task_name(id) });
@@ -209,33 +382,38 @@ impl Machine {
     }
 
     pub(super) fn task_ready(&mut self, id: TaskId, now: Instant) {
+        let interval = self.spec.nodes[id.node].limits.tick;
         let Some(task) = self.tasks.get(id) else { return };
-        if let TaskState::Starting { since, .. } = task.state {
-            task.state = TaskState::Ready { since };
+        if matches!(task.state, TaskState::Starting { .. }) {
+            task.enter(TaskState::Ready, now);
+            task.tick_at = interval.map(|interval| now + interval);
+            let tick_at = task.tick_at;
             self.emit(EventKind::TaskReady { task: self.task_name(id) });
+            if let Some(at) = tick_at {
+                self.watch(at);
+            }
             self.settle_node(id.node, now);
         }
     }
 
-    /// A provider is up when each of its tasks is ready, or has ended well.
-    fn settle_node(&mut self, node: usize, now: Instant) {
-        let all = self.tasks.nodes[node].iter().all(|task| {
-            matches!(
-                task.state,
-                TaskState::Ready { .. }
-                    | TaskState::Winding { ready: true, .. }
-                    | TaskState::Over { recoverable: false }
-            )
-        });
-        if all && self.stage == Stage::Run {
-            self.up(node);
-            self.start_free(now);
+    /// Something of a provider has changed: what follows for the order of starts, for who is ready, for operators.
+    pub(super) fn settle_node(&mut self, node: usize, now: Instant) {
+        let tasks = &self.tasks.nodes[node];
+        if self.stage == Stage::Run {
+            if tasks.iter().all(|task| task.state.is_good()) {
+                self.up(node);
+            } else if tasks.iter().all(|task| task.state.is_good() || task.state.is_given_up()) {
+                self.pass_without(node);
+            }
         }
+        self.refresh_readiness(node, now);
+        self.start_free(now);
+        self.advance(now);
         self.settle_run(now);
     }
 
     /// Everything is up: ready. Everything has ended well: nothing is left to run.
-    fn settle_run(&mut self, now: Instant) {
+    pub(super) fn settle_run(&mut self, now: Instant) {
         if matches!(self.stage, Stage::LameDuck { .. }) && self.tasks.live == 0 {
             // Nobody is left to serve on.
             self.begin_stopping(now);
@@ -244,115 +422,22 @@ impl Machine {
         if self.stage != Stage::Run || self.cause.is_some() {
             return;
         }
-        if self.tasks.down == 0 && !self.tasks.ready {
-            self.tasks.ready = true;
-            self.emit(EventKind::Ready { took: now.saturating_duration_since(self.began) });
-            self.out.push(Action::Ready);
-        }
-        let recoverable = |task: &Task| task.state == TaskState::Over { recoverable: true };
-        if self.tasks.ready && self.tasks.live == 0 && !self.tasks.nodes.iter().flatten().any(recoverable) {
+        self.settle_readiness(now);
+        let done =
+            |(_, task): (_, &Task)| matches!(task.state, TaskState::Over(End::Completed | End::Disabled));
+        if self.was_ready() && self.tasks.live == 0 && self.tasks.all().all(done) {
             self.request_stop(StopCause::Completed, now);
         }
     }
 
-    pub(super) fn main_ended(&mut self, id: TaskId, exit: Exit, now: Instant) {
-        let stop = self.spec.nodes[id.node].limits.stop;
+    /// Asks a task to end, and sets it its time.
+    pub(super) fn ask_to_end(&mut self, id: TaskId, now: Instant) {
+        let until = now + self.spec.nodes[id.node].limits.stop;
         let Some(task) = self.tasks.get(id) else { return };
-        let (since, ready) = match task.state {
-            TaskState::Starting { since, .. } => (since, exit == Exit::Ok),
-            TaskState::Ready { since } => (since, true),
-            _ => return,
-        };
-        task.state = TaskState::Winding { since, until: now + stop, ready };
-        self.watch(now + stop);
-        self.task_exit(id, None, exit, now);
-        self.settle_node(id.node, now);
-    }
-
-    pub(super) fn task_over(&mut self, id: TaskId, exit: Exit, now: Instant) {
-        let Some(task) = self.tasks.get(id) else { return };
-        if !task.state.is_live() {
-            return;
-        }
-        let winding = matches!(task.state, TaskState::Winding { .. });
-        let recoverable = matches!(&exit, Exit::Failed(cause) if cause.kind() == CauseKind::Recoverable);
-        task.state = TaskState::Over { recoverable };
-        self.tasks.live -= 1;
-        if matches!(exit, Exit::Ok | Exit::Disabled) {
-            let disabled = exit == Exit::Disabled;
-            self.emit(EventKind::TaskEnded { task: self.task_name(id), disabled });
-        } else if !winding {
-            self.task_exit(id, None, exit, now);
-        }
-        if self.stage == Stage::Stop {
-            self.stop_task_over(id.node, now);
-        } else {
-            self.settle_node(id.node, now);
-        }
-    }
-
-    pub(super) fn child_failed(&mut self, id: TaskId, child: &str, exit: Exit, now: Instant) {
-        if self.tasks.get(id).is_some() {
-            self.task_exit(id, Some(child), exit, now);
-        }
-    }
-
-    /// What an end means: nothing, a line, or the end of the process.
-    fn task_exit(&mut self, id: TaskId, child: Option<&str>, exit: Exit, now: Instant) {
-        let node = &self.spec.nodes[id.node];
-        // A runtime that goes away while we stop takes its tasks along: that is an end, not a failure.
-        if exit == Exit::RuntimeGone && self.cause.is_some() {
-            return;
-        }
-        let Some(failure) = Failure::of(node.name, Phase::Run, exit) else { return };
-        let task = match (node.tasks[id.task].name, child) {
-            (Some(task), Some(child)) => Some(format!("{task}/{child}")),
-            (task, child) => task.or(child).map(str::to_owned),
-        };
-        let failure = failure.task(task, id.generation).at(node.site);
-        let recoverable =
-            matches!(failure.problem(), Problem::Error(cause) if cause.kind() == CauseKind::Recoverable);
-        if recoverable {
-            self.emit(EventKind::Recoverable(failure));
-        } else if self.cause.is_some() {
-            // It failed while it stopped: listed, and a stop that lost something is not a success.
-            self.stop_failures = true;
-            self.note_failure(failure);
-        } else {
-            self.fail(failure, now);
-        }
-    }
-
-    pub(super) fn tasks_tick(&mut self, now: Instant, look: &dyn Look) {
-        let mut late = Vec::new();
-        let mut wound = Vec::new();
-        for (node, tasks) in self.tasks.nodes.iter().enumerate() {
-            for (index, task) in tasks.iter().enumerate() {
-                let id = TaskId { node, task: index, generation: task.generation };
-                match task.state {
-                    TaskState::Starting { until, .. } if until <= now && self.cause.is_none() => {
-                        late.push(id);
-                    }
-                    TaskState::Winding { since, until, .. } if until <= now => wound.push((id, since)),
-                    _ => {}
-                }
-            }
-        }
-        for id in late {
-            let node = &self.spec.nodes[id.node];
-            let failure = Failure::new(node.name, Phase::Run, Problem::Deadline(node.limits.ready))
-                .task(node.tasks[id.task].name.map(str::to_owned), id.generation)
-                .at(node.site)
-                .detail(describe(&look.task(id)));
-            self.fail(failure, now);
-        }
-        for (id, since) in wound {
-            self.cut_task(id, since, now, CutBy::Deadline, look);
-            if let Some(task) = self.tasks.get(id) {
-                task.state = TaskState::Over { recoverable: false };
-                self.tasks.live -= 1;
-            }
-            self.settle_node(id.node, now);
+        if matches!(task.state, TaskState::Starting { .. } | TaskState::Ready) {
+            task.enter(TaskState::Ending { since: now, until, done: false }, now);
+            self.out.push(Action::AskTask(id));
+            self.watch(until);
         }
     }
 
@@ -369,17 +454,6 @@ impl Machine {
         };
         self.out.push(Action::AbortTask(id));
         self.force_cut(cut);
-    }
-
-    pub(super) fn tasks_wake(&self) -> Option<Instant> {
-        let tasks = self.tasks.nodes.iter().flatten();
-        tasks
-            .filter_map(|task| match task.state {
-                TaskState::Starting { until, .. } if self.cause.is_none() => Some(until),
-                TaskState::Winding { until, .. } => Some(until),
-                _ => None,
-            })
-            .min()
     }
 
     pub(crate) fn task_name(&self, id: TaskId) -> TaskName {
@@ -403,14 +477,7 @@ impl Machine {
 
     /// The tasks that are not ready yet, with the moment of their start.
     pub(super) fn starting(&self) -> Vec<(TaskId, Instant)> {
-        let mut starting = Vec::new();
-        for (node, tasks) in self.tasks.nodes.iter().enumerate() {
-            for (index, task) in tasks.iter().enumerate() {
-                if let TaskState::Starting { since, .. } = task.state {
-                    starting.push((TaskId { node, task: index, generation: task.generation }, since));
-                }
-            }
-        }
-        starting
+        let starting = |(_, task): &(TaskId, &Task)| matches!(task.state, TaskState::Starting { .. });
+        self.tasks.all().filter(starting).map(|(id, task)| (id, task.started)).collect()
     }
 }

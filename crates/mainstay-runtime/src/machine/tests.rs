@@ -12,13 +12,14 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mainstay_registry::{Deadlines, Error, Phase, ReadyWhen, Validate};
+use mainstay_registry::{Deadlines, Error, Phase, ReadyWhen, RestartPolicy, Validate};
 use proptest::prelude::*;
 
-use super::{Action, HookId, HookKind, Input, Look, Machine, Stage, TaskId};
+use super::{Action, HookId, HookKind, Input, Look, Machine, ReloadOf, Stage, TaskId};
 use crate::cell::Seen;
 use crate::clock::Clock;
-use crate::event::EventKind;
+use crate::control::ControlError;
+use crate::event::{EventKind, Operation};
 use crate::exit::{Cause, CauseKind, Exit};
 use crate::outcome::{Cut, CutBy, Failure, Outcome, Problem, StopCause};
 use crate::signals::Signal;
@@ -77,6 +78,30 @@ struct TaskPlan {
     ready: Option<u64>,
     signalled: bool,
     life: Life,
+    policy: Policy,
+    with_required: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Policy {
+    Never,
+    AtOnce,
+    Delayed,
+    Degrades,
+    Always,
+}
+
+impl TaskPlan {
+    fn restart(&self) -> RestartPolicy {
+        let policy = match self.policy {
+            Policy::Never => RestartPolicy::never(),
+            Policy::AtOnce => RestartPolicy::on_failure().initial_delay(Duration::ZERO).limit(2),
+            Policy::Delayed => RestartPolicy::on_failure().initial_delay(ms(20)).limit(2),
+            Policy::Degrades => RestartPolicy::on_failure().initial_delay(ms(5)).limit(1).degrade(),
+            Policy::Always => RestartPolicy::always().initial_delay(ms(7)).limit(2),
+        };
+        if self.with_required { policy.with_required() } else { policy }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -100,6 +125,8 @@ enum Call {
     Signal(Signal),
     Stop,
     Reload,
+    ReloadOne(usize),
+    Order(Operation, usize),
 }
 
 #[derive(Clone, Debug)]
@@ -151,8 +178,23 @@ fn life() -> impl Strategy<Value = Life> {
 }
 
 fn task() -> impl Strategy<Value = TaskPlan> {
-    (prop_oneof![1 => Just(None), 4 => (0u64..60).prop_map(Some)], any::<bool>(), life())
-        .prop_map(|(ready, signalled, life)| TaskPlan { ready, signalled, life })
+    let policy = prop_oneof![
+        3 => Just(Policy::Never),
+        1 => Just(Policy::AtOnce),
+        1 => Just(Policy::Delayed),
+        1 => Just(Policy::Degrades),
+        1 => Just(Policy::Always),
+    ];
+    let ready = prop_oneof![1 => Just(None), 4 => (0u64..60).prop_map(Some)];
+    (ready, any::<bool>(), life(), policy, proptest::bool::weighted(0.3)).prop_map(
+        |(ready, signalled, life, policy, with_required)| TaskPlan {
+            ready,
+            signalled,
+            life,
+            policy,
+            with_required,
+        },
+    )
 }
 
 fn node() -> impl Strategy<Value = NodePlan> {
@@ -187,6 +229,12 @@ fn call() -> impl Strategy<Value = Call> {
         Just(Call::Signal(Signal::User1)),
         Just(Call::Stop),
         Just(Call::Reload),
+        (0usize..8).prop_map(Call::ReloadOne),
+        (0usize..8).prop_map(|node| Call::Order(Operation::Start, node)),
+        (0usize..8).prop_map(|node| Call::Order(Operation::Stop, node)),
+        (0usize..8).prop_map(|node| Call::Order(Operation::Stop, node)),
+        (0usize..8).prop_map(|node| Call::Order(Operation::Restart, node)),
+        (0usize..8).prop_map(|node| Call::Order(Operation::Restart, node)),
     ]
 }
 
@@ -206,7 +254,7 @@ fn scenario() -> impl Strategy<Value = Scenario> {
         any::<bool>(),
         any::<bool>(),
     );
-    let calls = proptest::collection::vec((0u64..900, call()), 0..5);
+    let calls = proptest::collection::vec((0u64..900, call()), 0..7);
     let gap = proptest::option::weighted(0.2, 0u8..4);
     (proptest::collection::vec(node(), 0..7), calls, gap, rest).prop_map(
         |(mut nodes, mut calls, gap, rest)| {
@@ -264,7 +312,7 @@ impl Scenario {
             place[node] = index;
         }
         let plans: Vec<NodePlan> = order.iter().map(|&node| self.nodes[node].clone()).collect();
-        let mut nodes: Vec<NodeSpec> = order
+        let nodes: Vec<NodeSpec> = order
             .iter()
             .enumerate()
             .map(|(index, &raw)| {
@@ -281,6 +329,8 @@ impl Scenario {
                     deps: all,
                     requires,
                     dependents: Vec::new(),
+                    required_by: Vec::new(),
+                    reloadable: plan.reload.is_some(),
                     boot_level: boot[raw],
                     start_level: start[raw],
                     limits: Resolved::of(limits, Deadlines::new()),
@@ -299,20 +349,18 @@ impl Scenario {
                             } else {
                                 ReadyWhen::Started
                             },
+                            restart: task.restart(),
                         })
                         .collect(),
                 }
             })
             .collect();
-        for index in 0..nodes.len() {
-            for dep in nodes[index].deps.clone() {
-                nodes[dep].dependents.push(index);
-            }
-        }
         let mut start_order: Vec<usize> = (0..count).filter(|&node| !plans[node].tasks.is_empty()).collect();
         start_order.sort_by_key(|&node| (nodes[node].start_level, node));
         let reload_order = (0..count).filter(|&node| plans[node].reload.is_some()).collect();
-        (Spec { nodes, start_order, reload_order, reload_state: self.reload_state.is_some() }, plans)
+        let reload_state = self.reload_state.is_some();
+        let spec = Spec { nodes, start_order, reload_order, reload_state, any_with_required: false, seed: 1 };
+        (spec.linked(), plans)
     }
 }
 
@@ -357,7 +405,6 @@ enum Turn {
 struct Transaction {
     open: bool,
     refused: bool,
-    done: u64,
 }
 
 struct World {
@@ -378,7 +425,16 @@ struct World {
     /// Hooks and tasks that were started; what is over of them.
     hooks: BTreeMap<u64, (HookId, Act, bool)>,
     tasks: HashMap<TaskId, bool>,
+    /// Who is ready now, and who ever was, or was in trouble.
     ready: BTreeSet<(usize, usize)>,
+    ever: BTreeSet<(usize, usize)>,
+    troubled: BTreeSet<usize>,
+    /// Generations that were aborted to no effect, and said to be.
+    left: BTreeSet<(&'static str, u64)>,
+    /// Tickets that were not answered, with what must be over by then.
+    tickets: HashMap<u64, (Option<Operation>, Vec<TaskId>)>,
+    /// Of whom a stop or restart was asked, with the tasks that are to be gone before.
+    before: HashMap<usize, Vec<TaskId>>,
     /// How main futures ended that have left children.
     mains: HashMap<TaskId, Exit>,
     attempted: BTreeSet<usize>,
@@ -387,13 +443,15 @@ struct World {
     ending: Option<Instant>,
     transaction: Transaction,
     asked: HashMap<usize, Instant>,
-    aborted: (BTreeSet<u64>, BTreeSet<(usize, usize)>),
+    aborted: (BTreeSet<u64>, std::collections::HashSet<TaskId>),
     since: HashMap<u64, Instant>,
     stop_at: Option<Instant>,
     phase_at: Instant,
     named: BTreeSet<(&'static str, u8)>,
     /// Texts of errors and panics that were reported to the machine, by whom and in which phase.
     told: Vec<(String, &'static str, Phase)>,
+    /// Failures that were said and ended nothing.
+    said: Vec<Failure>,
     trace: Vec<String>,
 }
 
@@ -422,6 +480,11 @@ impl World {
             hooks: BTreeMap::new(),
             tasks: HashMap::new(),
             ready: BTreeSet::new(),
+            ever: BTreeSet::new(),
+            troubled: BTreeSet::new(),
+            left: BTreeSet::new(),
+            tickets: HashMap::new(),
+            before: HashMap::new(),
             mains: HashMap::new(),
             attempted: BTreeSet::new(),
             booted: BTreeSet::new(),
@@ -435,6 +498,7 @@ impl World {
             phase_at: zero,
             named: BTreeSet::new(),
             told: Vec::new(),
+            said: Vec::new(),
             trace: Vec::new(),
         };
         for (at, call) in scenario.calls.clone() {
@@ -499,18 +563,135 @@ impl World {
                     self.transaction = Transaction { open: true, ..self.transaction };
                     self.transaction.refused = false;
                 }
-                Action::ReloadDone { round, .. } => {
-                    assert!(!self.transaction.open, "a reload is over when its transaction has ended");
-                    assert!(round > self.transaction.done, "each round is answered once, in order");
-                    self.transaction.done = round;
+                Action::ReloadDone { ticket, report } => {
+                    assert!(
+                        report.is_none() || !self.transaction.open,
+                        "over when its transaction has ended"
+                    );
+                    // A signal asks as well, and waits for no answer.
+                    self.tickets.remove(&ticket);
                 }
+                Action::Answer { ticket, answer } => self.answered(ticket, &answer),
                 Action::Reopen | Action::Ready | Action::Late => {}
             }
         }
     }
 
+    /// Each request is answered once. One that asked for an end is answered when all of it is over. Shown to fail:
+    /// with `Ok` for a stop at once.
+    fn answered(&mut self, ticket: u64, answer: &Result<crate::control::Done, ControlError>) {
+        let Some((operation, ids)) = self.tickets.remove(&ticket) else {
+            panic!("{ticket} is answered twice")
+        };
+        if self.machine.stage() == Stage::Over {
+            // What was left of it by the end of everything was named.
+            return;
+        }
+        if operation == Some(Operation::Stop) && answer.is_ok() {
+            for id in ids {
+                assert!(self.is_gone(id), "{id:?} lives, and its stop is answered");
+            }
+        } else if let (Some(operation), Ok(_)) = (operation, answer) {
+            for id in ids {
+                let ready = self.ready.contains(&(id.node, id.task));
+                assert!(ready, "{id:?} is not ready, and its {operation} is answered");
+                assert!(operation != Operation::Restart || self.is_gone(id), "{id:?} is the old one");
+            }
+        }
+    }
+
+    fn is_gone(&self, id: TaskId) -> bool {
+        self.tasks.get(&id).is_none_or(|over| *over)
+            || self.left.contains(&(self.spec.nodes[id.node].name, id.generation))
+            || self.machine.is_forced()
+    }
+
+    fn live(&self, node: usize) -> Vec<TaskId> {
+        self.tasks.iter().filter(|(id, over)| id.node == node && !**over).map(|(id, _)| *id).collect()
+    }
+
+    /// Its tasks do their jobs, and so do those of whom it requires.
+    fn is_up(&self, node: usize) -> bool {
+        let own = (0..self.spec.nodes[node].tasks.len()).all(|task| self.ready.contains(&(node, task)));
+        own && self.spec.nodes[node].requires.iter().all(|&dep| self.is_up(dep))
+    }
+
+    fn required_by(&self, node: usize) -> BTreeSet<usize> {
+        let (mut found, mut stack) = (BTreeSet::new(), vec![node]);
+        while let Some(node) = stack.pop() {
+            stack.extend(self.spec.nodes[node].required_by.iter().filter(|&&other| found.insert(other)));
+        }
+        found
+    }
+
+    /// There is a newer generation.
+    fn is_stale(&self, id: TaskId) -> bool {
+        let newer = |other: &TaskId| {
+            (other.node, other.task) == (id.node, id.task) && other.generation > id.generation
+        };
+        self.tasks.keys().any(newer)
+    }
+
+    fn ready(&mut self, id: TaskId) {
+        if self.is_stale(id) {
+            return;
+        }
+        self.ready.insert((id.node, id.task));
+        self.ever.insert((id.node, id.task));
+    }
+
+    fn not_ready(&mut self, id: TaskId) {
+        if self.is_stale(id) {
+            return;
+        }
+        self.ready.remove(&(id.node, id.task));
+        self.troubled.insert(id.node);
+        let dependents = self.required_by(id.node);
+        self.troubled.extend(dependents);
+    }
+
+    fn order(&mut self, operation: Operation, node: usize) {
+        if node >= self.spec.nodes.len() {
+            return;
+        }
+        let live = self.live(node);
+        let dependents = self.required_by(node);
+        self.before.clear();
+        if operation != Operation::Start {
+            let first: Vec<TaskId> = dependents.iter().flat_map(|&dependent| self.live(dependent)).collect();
+            self.before.insert(node, first);
+        }
+        self.troubled.insert(node);
+        self.troubled.extend(&dependents);
+        let accepted = self.machine.order(operation, (node, None), None, self.now);
+        self.note(&format!("-> {operation} {node}: {accepted:?}"));
+        if let Ok(accepted) = accepted {
+            let about = match operation {
+                Operation::Stop => {
+                    live.into_iter().chain(dependents.iter().flat_map(|&d| self.live(d))).collect()
+                }
+                _ => live,
+            };
+            self.tickets.entry(accepted.ticket).or_insert((Some(operation), about));
+        }
+        self.act();
+    }
+
+    fn reload(&mut self, of: ReloadOf) {
+        if let Some(ticket) = self.machine.request_reload(of, self.now) {
+            self.tickets.insert(ticket, (None, Vec::new()));
+        }
+        self.act();
+    }
+
     fn seen(&mut self, kind: &EventKind) {
         match kind {
+            EventKind::Recoverable(failure)
+            | EventKind::Degraded(failure)
+            | EventKind::Restarting { failure: Some(failure), .. } => self.said.push(failure.clone()),
+            EventKind::LeftBehind { task, .. } => {
+                self.left.insert((task.provider, task.generation));
+            }
             EventKind::Forced(cut) => {
                 let what = match cut.what {
                     Cut::Task => 0,
@@ -586,8 +767,11 @@ impl World {
         if id.kind == HookKind::Shutdown {
             for index in 0..self.plans[id.node].tasks.len() {
                 if let Life::ByHook(time) = self.plans[id.node].tasks[index].life {
-                    let task = TaskId { node: id.node, task: index, generation: 1 };
-                    self.after(time, Event::Over(task, Exit::Ok));
+                    for task in self.live(id.node) {
+                        if task.task == index {
+                            self.after(time, Event::Over(task, Exit::Ok));
+                        }
+                    }
                 }
             }
         }
@@ -685,12 +869,12 @@ impl World {
     }
 
     fn hook_over(&mut self, id: HookId, exit: Exit) {
-        if matches!(id.kind, HookKind::Reload | HookKind::ReloadState) && exit != Exit::Ok {
-            self.transaction.refused = true;
-        }
         let Some(entry) = self.hooks.get_mut(&id.serial) else { return };
         if std::mem::replace(&mut entry.2, true) {
             return;
+        }
+        if matches!(id.kind, HookKind::Reload | HookKind::ReloadState) && exit != Exit::Ok {
+            self.transaction.refused = true;
         }
         let phase = id.kind.phase();
         let exit = match exit {
@@ -751,13 +935,29 @@ impl World {
     fn start(&mut self, id: TaskId) {
         assert!(self.ending.is_none(), "nothing is started once the end was asked for");
         assert!(self.tasks.insert(id, false).is_none(), "a generation is started once");
-        assert_eq!(id.generation, 1);
+        for before in 1..id.generation {
+            // Nothing of a generation is left when the next one starts, or it was named. Shown to fail: with a start
+            // in `judge`.
+            let old = TaskId { generation: before, ..id };
+            assert!(self.is_gone(old), "{id:?} starts, and {old:?} lives");
+        }
+        self.ready.remove(&(id.node, id.task));
+        let own = &self.spec.nodes[id.node];
         for (index, other) in self.spec.nodes.iter().enumerate() {
-            let below = !other.tasks.is_empty() && other.start_level < self.spec.nodes[id.node].start_level;
-            if below || self.spec.nodes[id.node].deps.contains(&index) {
-                let up = (0..other.tasks.len()).all(|task| self.ready.contains(&(index, task)));
-                assert!(up, "{} starts before {index} is ready", id.node);
-            }
+            let below = !other.tasks.is_empty() && other.start_level < own.start_level;
+            let ever = (0..other.tasks.len()).all(|task| self.ever.contains(&(index, task)));
+            let waited = below || own.deps.contains(&index);
+            assert!(
+                !waited || ever || self.troubled.contains(&index),
+                "{} starts before {index} was ready",
+                id.node
+            );
+            // Shown to fail: without `lacks_required` in `try_start`.
+            assert!(
+                !own.requires.contains(&index) || self.is_up(index),
+                "{} starts, and {index} is not ready",
+                id.node
+            );
         }
         let task = self.plans[id.node].tasks[id.task].clone();
         let first = match task.life {
@@ -790,7 +990,16 @@ impl World {
 
     fn ask(&mut self, id: TaskId) {
         let Some(&over) = self.tasks.get(&id) else { panic!("{id:?} is unknown") };
-        self.asked.entry(id.node).or_insert(self.now);
+        if self.machine.stage() == Stage::Stop || self.machine.is_forced() {
+            self.asked.entry(id.node).or_insert(self.now);
+        } else {
+            // Dependents are gone before anybody whom they require is asked. Shown to fail: without
+            // `dependents_leave` in `advance`.
+            for before in self.before.get(&id.node).cloned().unwrap_or_default() {
+                assert!(self.is_gone(before), "{id:?} is asked before {before:?} is gone");
+            }
+        }
+        self.not_ready(id);
         if over {
             return;
         }
@@ -809,7 +1018,7 @@ impl World {
 
     fn abort_task(&mut self, id: TaskId) {
         let Some(&over) = self.tasks.get(&id) else { panic!("{id:?} is unknown") };
-        self.aborted.1.insert((id.node, id.task));
+        self.aborted.1.insert(id);
         if over {
             return;
         }
@@ -837,8 +1046,11 @@ impl World {
             Exit::Panicked(_) => self.panic(id.node, Phase::Run),
             exit => exit,
         };
-        if exit == Exit::Ok {
-            self.ready.insert((id.node, id.task));
+        let always = matches!(self.plans[id.node].tasks[id.task].policy, Policy::Always);
+        if exit == Exit::Ok && !always {
+            self.ready(id);
+        } else {
+            self.not_ready(id);
         }
         self.on(Input::TaskOver(id, exit));
     }
@@ -850,25 +1062,28 @@ impl World {
             Event::Walk(id, last) => self.walk(id, last),
             Event::Began(id) if live(self, &id) => {
                 if !self.plans[id.node].tasks[id.task].signalled {
-                    self.ready.insert((id.node, id.task));
+                    self.ready(id);
                 }
                 self.on(Input::TaskBegan(id));
             }
             Event::Ready(id) if live(self, &id) => {
-                self.ready.insert((id.node, id.task));
+                self.ready(id);
                 self.on(Input::TaskReady(id));
             }
             Event::Main(id) if live(self, &id) => {
                 let failed = matches!(self.plans[id.node].tasks[id.task].life, Life::WindsFailed(..));
                 let exit = if failed { self.fail(Error::msg, id.node, Phase::Run) } else { Exit::Ok };
-                if !failed {
-                    self.ready.insert((id.node, id.task));
+                if failed {
+                    self.not_ready(id);
+                } else {
+                    self.ready(id);
                 }
                 self.mains.insert(id, exit.clone());
                 self.on(Input::MainEnded(id, exit));
             }
             Event::Child(id) if live(self, &id) => {
                 let exit = self.panic(id.node, Phase::Run);
+                self.not_ready(id);
                 self.on(Input::ChildFailed(id, "child".to_owned(), exit));
             }
             Event::Over(id, exit) => self.task_over(id, exit),
@@ -878,10 +1093,13 @@ impl World {
                 self.woken = true;
             }
             Event::Call(Call::Stop) => self.on(Input::Stop(StopCause::Requested("test".to_owned()))),
-            Event::Call(Call::Reload) => {
-                let _ = self.machine.request_reload(self.now);
-                self.act();
+            Event::Call(Call::Reload) => self.reload(ReloadOf::All),
+            Event::Call(Call::ReloadOne(node)) => {
+                if self.plans.get(node).is_some_and(|plan| plan.reload.is_some()) {
+                    self.reload(ReloadOf::One(node));
+                }
             }
+            Event::Call(Call::Order(operation, node)) => self.order(operation, node),
             _ => {}
         }
     }
@@ -1040,6 +1258,7 @@ impl World {
         self.check_failures(&outcome);
         self.check_code(&outcome);
         assert!(self.machine.sleep_until().is_none(), "nothing is waited for after the end");
+        assert!(self.tickets.is_empty(), "{:?} were not answered", self.tickets);
         outcome
     }
 
@@ -1058,7 +1277,7 @@ impl World {
             assert!(left, "{id:?} was left behind");
         }
         for (id, over) in &self.tasks {
-            assert!(*over || self.aborted.1.contains(&(id.node, id.task)), "{id:?} was left behind");
+            assert!(*over || self.aborted.1.contains(id), "{id:?} was left behind");
         }
     }
 
@@ -1081,7 +1300,8 @@ impl World {
             _ => String::new(),
         };
         for (told, who, phase) in &self.told {
-            let times = outcome.failures().iter().filter(|failure| text(failure).contains(told)).count();
+            let all = outcome.failures().iter().chain(&self.said);
+            let times = all.filter(|failure| text(failure).contains(told)).count();
             assert!(times <= 1, "{told} is reported {times} times");
             if times == 0 && *phase != Phase::Reload {
                 let cut = outcome.forced().iter().any(|cut| cut.provider == *who);
@@ -1197,7 +1417,7 @@ fn chain(count: usize) -> Scenario {
 }
 
 fn lives(life: Life) -> TaskPlan {
-    TaskPlan { ready: None, signalled: false, life }
+    TaskPlan { ready: None, signalled: false, life, policy: Policy::Never, with_required: false }
 }
 
 fn outcome(scenario: &Scenario) -> Outcome {

@@ -37,6 +37,13 @@ pub enum Problem {
     Budget(Duration),
     /// The tokio runtime that it ran on was shut down under it.
     RuntimeGone,
+    /// It ended with `Ok` so often in a row, under a policy that always restarts it.
+    Ended {
+        /// How often.
+        times: u32,
+    },
+    /// It has not ticked for so long.
+    Stuck(Duration),
 }
 
 impl Failure {
@@ -131,6 +138,8 @@ impl Failure {
     pub fn code(&self) -> Code {
         match (&self.problem, self.phase) {
             (Problem::RuntimeGone, _) => codes::RUNTIME_GONE,
+            (Problem::Ended { .. }, _) => codes::ENDED_TOO_OFTEN,
+            (Problem::Stuck(_), _) => codes::STUCK,
             (Problem::Budget(_), Phase::Boot) => codes::BOOT_BUDGET,
             (Problem::Budget(_), _) => codes::STOP_BUDGET,
             (Problem::Error(_), Phase::Register) => codes::REGISTER_FAILED,
@@ -179,6 +188,21 @@ impl Failure {
         }
     }
 
+    /// What went wrong, in a few words, without the provider.
+    pub(crate) fn cause_line(&self) -> String {
+        match &self.problem {
+            Problem::Error(cause) => cause.to_string(),
+            Problem::Panic(message) => format!("panicked: {message}"),
+            Problem::Deadline(after) if self.phase == Phase::Run => {
+                format!("not ready within {}", human(*after))
+            }
+            Problem::Deadline(after) | Problem::Budget(after) => format!("not done within {}", human(*after)),
+            Problem::RuntimeGone => "its tokio runtime was shut down".to_owned(),
+            Problem::Ended { times } => format!("ended with Ok {times} times in a row"),
+            Problem::Stuck(since) => format!("no tick for {}", human(*since)),
+        }
+    }
+
     /// The first line, without the code.
     pub(crate) fn headline(&self) -> String {
         let who = self.who();
@@ -210,6 +234,12 @@ impl Failure {
                     human(*budget)
                 )
             }
+            (Problem::Ended { times }, _) => {
+                format!(
+                    "runnable '{who}' ended with Ok {times} times in a row, and its policy always restarts it"
+                )
+            }
+            (Problem::Stuck(since), _) => format!("runnable '{who}' is stuck: no tick for {}", human(*since)),
             (Problem::RuntimeGone, _) => {
                 format!("'{who}' was dropped during {phase}: the tokio runtime it ran on was shut down")
             }

@@ -199,7 +199,7 @@ fn count(count: usize, noun: &str) -> String {
 }
 
 fn deadlines(deadlines: Deadlines) -> Option<String> {
-    let Deadlines { boot, validate, ready, reload, stop, shutdown } = deadlines;
+    let Deadlines { boot, validate, ready, reload, stop, shutdown, tick } = deadlines;
     let own = [
         ("boot", boot),
         ("validate", validate),
@@ -207,6 +207,7 @@ fn deadlines(deadlines: Deadlines) -> Option<String> {
         ("reload", reload),
         ("stop", stop),
         ("shutdown", shutdown),
+        ("tick", tick),
     ];
     let own: Vec<String> =
         own.into_iter().filter_map(|(name, it)| it.map(|it| format!("{name} {it:?}"))).collect();
