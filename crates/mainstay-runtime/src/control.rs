@@ -206,8 +206,8 @@ pub enum ControlError {
     /// Asked from inside what it would wait for. The request stands.
     #[error("this hook or task would wait for itself: the request stands, what comes of it is in the events")]
     Busy,
-    /// A later request wants it down.
-    #[error("a later request has stopped '{provider}'")]
+    /// A later request wants the opposite.
+    #[error("a later request about '{provider}' has overruled this one")]
     Overruled {
         /// Whom.
         provider: &'static str,

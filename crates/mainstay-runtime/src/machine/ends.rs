@@ -183,7 +183,9 @@ impl Machine {
         let recoverable =
             matches!(failure.problem(), Problem::Error(cause) if cause.kind() == CauseKind::Recoverable);
         if self.cause.is_some() {
-            if recoverable {
+            // Who was not asked yet, and would have been started again, has lost nothing by it.
+            let restarts = self.spec.nodes[id.node].tasks[id.task].restart.when() != RestartWhen::Never;
+            if recoverable || restarts && !self.was_asked(id.node) {
                 self.emit(EventKind::Recoverable(failure));
             } else {
                 // It failed while it stopped: listed, and a stop that lost something is not a success.

@@ -220,7 +220,7 @@ impl Machine {
         true
     }
 
-    fn pend(&mut self, node: usize) {
+    pub(super) fn pend(&mut self, node: usize) {
         if !self.tasks.nodes[node].is_empty() && !self.orders.pending.contains(&node) {
             self.orders.pending.push(node);
         }
@@ -285,6 +285,20 @@ impl Machine {
         self.answer_orders(now);
     }
 
+    /// Who may start, and is not started; who is to end, may, and was not asked.
+    #[cfg(test)]
+    pub(super) fn forgotten(&self) -> Vec<TaskId> {
+        let forgotten = |(id, task): &(TaskId, &super::tasks::Task)| {
+            let leaves = self.dependents_leave(id.node);
+            let starts =
+                task.state == TaskState::Idle && self.tasks.turn[id.node] && !self.lacks_required(id.node);
+            let ends = task.must_end() && matches!(task.state, TaskState::Ready | TaskState::Starting { .. });
+            (starts || ends) && !leaves
+        };
+        let stopping = self.cause.is_some() || self.stage != Stage::Run;
+        self.tasks.all().filter(|one| !stopping && forgotten(one)).map(|(id, _)| id).collect()
+    }
+
     /// Whether this one can be reloaded.
     pub(crate) fn check_reloadable(&self, node: usize) -> Result<(), ControlError> {
         let spec = &self.spec.nodes[node];
@@ -323,11 +337,16 @@ impl Machine {
     fn answer(&self, order: &Order, now: Instant) -> Option<Result<Done, ControlError>> {
         let done = || Ok(Done { also: order.also.clone(), took: now.saturating_duration_since(order.since) });
         if order.kind == Operation::Stop {
-            let lives = |about: &About| {
+            let mut gone = true;
+            for about in &order.about {
                 let task = &self.tasks.nodes[about.node][about.task];
-                task.state.is_live() && task.generation == about.generation
-            };
-            if !order.about.iter().any(lives) {
+                let lives = task.state.is_live() && task.generation == about.generation;
+                if lives && !task.must_end() && self.cause.is_none() {
+                    return Some(Err(ControlError::Overruled { provider: self.spec.nodes[about.node].name }));
+                }
+                gone &= !lives;
+            }
+            if gone {
                 return Some(done());
             }
         } else if self.cause.is_some() {

@@ -361,6 +361,11 @@ impl Machine {
         self.stop.began.is_some()
     }
 
+    /// The stop has come to this one.
+    pub(super) fn was_asked(&self, node: usize) -> bool {
+        self.stop_began() && !self.stop.is_waiting(node)
+    }
+
     /// What is left of the stop's budget.
     pub(crate) fn stop_left(&self, now: Instant) -> Duration {
         self.stop.end.saturating_duration_since(now)

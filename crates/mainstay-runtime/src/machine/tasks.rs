@@ -342,9 +342,11 @@ impl Machine {
         let may = self.stage == Stage::Run
             && self.cause.is_none()
             && self.tasks.turn[node]
-            && !self.lacks_required(node)
-            && !self.dependents_leave(node);
-        if may {
+            && !self.lacks_required(node);
+        if may && self.dependents_leave(node) {
+            // Tried again when they are gone.
+            self.pend(node);
+        } else if may {
             for index in 0..self.tasks.nodes[node].len() {
                 if self.tasks.nodes[node][index].state == TaskState::Idle {
                     self.start_task(node, index, now);

@@ -10,9 +10,14 @@
 mod blocked;
 mod boot;
 mod context;
+mod control;
 mod events;
 mod outcome;
+mod progress;
+mod pulse;
+mod readiness;
 mod reload;
+mod restart;
 mod rollback;
 mod run;
 mod stop;

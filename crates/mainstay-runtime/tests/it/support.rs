@@ -49,6 +49,24 @@ pub fn events(log: &Log) -> impl FnMut(&mainstay_runtime::Event) + Send + 'stati
             EventKind::TaskEnded { task, disabled: false } => format!("ended {task}"),
             EventKind::TaskEnded { task, disabled: true } => format!("disabled {task}"),
             EventKind::Recoverable(failure) => format!("recoverable {}", failure.provider()),
+            EventKind::Restarting { task, attempt, delay, .. } => {
+                format!("restarting {task} {attempt} after {delay:?}")
+            }
+            EventKind::Degraded(failure) => format!("degraded {}", failure.provider()),
+            EventKind::Ordered { operation, provider, also } => {
+                format!("{operation} {provider} [{}]", also.join(", "))
+            }
+            EventKind::TaskStopped { task } => format!("task stopped {task}"),
+            EventKind::LeftBehind { task, .. } => format!("left behind {task}"),
+            EventKind::Stuck { task, .. } => format!("stuck {task}"),
+            EventKind::Unstuck { task } => format!("unstuck {task}"),
+            EventKind::NotReady { causes } => {
+                let causes: Vec<String> = causes.iter().map(ToString::to_string).collect();
+                format!("not ready: {}", causes.join("; "))
+            }
+            EventKind::ReadyAgain { after } => format!("ready again after {after:?}"),
+            EventKind::Wedged { .. } => "wedged".to_owned(),
+            EventKind::Unwedged { .. } => "unwedged".to_owned(),
             EventKind::Ready { .. } => "ready".to_owned(),
             EventKind::Failed(failure) => format!("failed {} {}", failure.provider(), failure.phase()),
             EventKind::Reloading => "reloading".to_owned(),

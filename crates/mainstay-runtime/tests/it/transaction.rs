@@ -232,7 +232,7 @@ async fn a_stop_before_the_commit_aborts_it_and_the_answer_says_so() {
     assert_eq!(answer.unwrap_err(), ControlError::Aborted);
     assert_eq!(running.wait().await.exit_code(), 0);
     assert_eq!(four.values(), [1; 4]);
-    assert_eq!(running.control().reload().await.unwrap_err(), ControlError::NotRunning);
+    assert_eq!(running.control().reload().await.unwrap_err(), ControlError::Closed);
 }
 
 #[tokio::test(start_paused = true)]
