@@ -187,9 +187,9 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
                     self.calls.call(move || reopen.send_modify(|count| *count += 1));
                 }
                 Action::OpenTransaction => self.open_transaction(),
-                Action::ReloadDone { ticket, report } => self.reload_done(ticket, report),
+                Action::ReloadDone { ticket, report } => self.reload_done(ticket, &report),
                 Action::Answer { ticket, answer } => {
-                    self.waiters.answer_order(ticket, answer, &self.calls);
+                    self.waiters.answer_order(ticket, &answer, &self.calls);
                 }
                 Action::Ready => {
                     let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -293,8 +293,8 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
         if lately { STARVED_AGAIN } else { STARVED }
     }
 
-    fn reload_done(&self, ticket: u64, answer: ReloadAnswer) {
-        if let Some(report) = &answer {
+    fn reload_done(&self, ticket: u64, answer: &ReloadAnswer) {
+        if let Some(report) = answer {
             let report = Some(Arc::clone(report));
             let old = std::mem::replace(
                 &mut *self.last_reload.lock().unwrap_or_else(PoisonError::into_inner),
@@ -302,7 +302,7 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
             );
             drop(old);
         }
-        self.waiters.answer_reload(ticket, &answer, &self.calls);
+        self.waiters.answer_reload(ticket, answer, &self.calls);
     }
 
     fn say_late(self: &Arc<Self>) {

@@ -40,7 +40,7 @@ impl Waiters {
         receiver
     }
 
-    pub(super) fn answer_order(&self, ticket: u64, answer: OrderAnswer, calls: &Calls) {
+    pub(super) fn answer_order(&self, ticket: u64, answer: &OrderAnswer, calls: &Calls) {
         let waiting = self.lock().orders.remove(&ticket);
         for sender in waiting.into_iter().flatten() {
             let answer = answer.clone();

@@ -48,55 +48,6 @@ pub(crate) fn log(event: &Event) {
                 failure.headline()
             );
         }
-        EventKind::Restarting { task, attempt, delay, failure } => {
-            restarting(*task, *attempt, *delay, failure.as_ref())
-        }
-        EventKind::Degraded(failure) => degraded(failure),
-        EventKind::Ordered { operation, provider, also } => {
-            info!(target: TARGET, provider, phase = "run", also = %also.join(", "), "{operation} requested");
-        }
-        EventKind::TaskStopped { task } => {
-            info!(target: TARGET, provider = %task, phase = "run", generation = task.generation, "stopped");
-        }
-        EventKind::LeftBehind { task, seen } => {
-            warn!(target: TARGET, provider = %task,
-                phase = "run",
-                generation = task.generation,
-                seen = seen.as_deref(),
-                "aborted, and still on a thread"
-            );
-        }
-        EventKind::Stuck { task, since, seen } => {
-            warn!(target: TARGET, provider = %task,
-                phase = "run",
-                generation = task.generation,
-                code = codes::STUCK.id,
-                since = %human(*since),
-                seen = seen.as_deref(),
-                "stuck: no tick in time"
-            );
-        }
-        EventKind::Unstuck { task } => {
-            info!(target: TARGET, provider = %task, phase = "run", generation = task.generation, "ticks again");
-        }
-        EventKind::NotReady { causes } => {
-            let causes: Vec<String> = causes.iter().map(ToString::to_string).collect();
-            warn!(target: TARGET, phase = "run", causes = %causes.join("; "), "not ready any more");
-        }
-        EventKind::ReadyAgain { after } => {
-            info!(target: TARGET, phase = "run", after = %human(*after), "ready again");
-        }
-        EventKind::Wedged { since, running } => {
-            error!(target: TARGET, phase = "run",
-                code = codes::WEDGED.id,
-                since = %human(*since),
-                running = %busy(running),
-                "no worker of the runtime polls anything"
-            );
-        }
-        EventKind::Unwedged { after } => {
-            warn!(target: TARGET, phase = "run", after = %human(*after), "the runtime polls again");
-        }
         EventKind::Ready { took } => info!(target: TARGET, phase = "run", took = %human(*took), "ready"),
         EventKind::Failed(failure) => failed(failure),
         EventKind::Late { phase, elapsed, running, waiting } => late(*phase, *elapsed, running, waiting),
@@ -147,6 +98,63 @@ pub(crate) fn log(event: &Event) {
         EventKind::Lost { events } => {
             warn!(target: TARGET, events, "events were dropped: their reader is too slow");
         }
+        kind => supervised(kind),
+    }
+}
+
+/// What the supervision of tasks and the operators' orders have to say.
+fn supervised(kind: &EventKind) {
+    match kind {
+        EventKind::Restarting { task, attempt, delay, failure } => {
+            restarting(*task, *attempt, *delay, failure.as_ref());
+        }
+        EventKind::Degraded(failure) => degraded(failure),
+        EventKind::Ordered { operation, provider, also } => {
+            info!(target: TARGET, provider, phase = "run", also = %also.join(", "), "{operation} requested");
+        }
+        EventKind::TaskStopped { task } => {
+            info!(target: TARGET, provider = %task, phase = "run", generation = task.generation, "stopped");
+        }
+        EventKind::LeftBehind { task, seen } => {
+            warn!(target: TARGET, provider = %task,
+                phase = "run",
+                generation = task.generation,
+                seen = seen.as_deref(),
+                "aborted, and still on a thread"
+            );
+        }
+        EventKind::Stuck { task, since, seen } => {
+            warn!(target: TARGET, provider = %task,
+                phase = "run",
+                generation = task.generation,
+                code = codes::STUCK.id,
+                since = %human(*since),
+                seen = seen.as_deref(),
+                "stuck: no tick in time"
+            );
+        }
+        EventKind::Unstuck { task } => {
+            info!(target: TARGET, provider = %task, phase = "run", generation = task.generation, "ticks again");
+        }
+        EventKind::NotReady { causes } => {
+            let causes: Vec<String> = causes.iter().map(ToString::to_string).collect();
+            warn!(target: TARGET, phase = "run", causes = %causes.join("; "), "not ready any more");
+        }
+        EventKind::ReadyAgain { after } => {
+            info!(target: TARGET, phase = "run", after = %human(*after), "ready again");
+        }
+        EventKind::Wedged { since, running } => {
+            error!(target: TARGET, phase = "run",
+                code = codes::WEDGED.id,
+                since = %human(*since),
+                running = %busy(running),
+                "no worker of the runtime polls anything"
+            );
+        }
+        EventKind::Unwedged { after } => {
+            warn!(target: TARGET, phase = "run", after = %human(*after), "the runtime polls again");
+        }
+        _ => {}
     }
 }
 

@@ -18,7 +18,7 @@ use crate::spec::{GRACE, LONGEST};
 
 impl Machine {
     /// Its main future has ended, children are left; they were asked to stop.
-    pub(super) fn main_ended(&mut self, id: TaskId, exit: Exit, now: Instant) {
+    pub(super) fn main_ended(&mut self, id: TaskId, exit: &Exit, now: Instant) {
         let until = now + self.spec.nodes[id.node].limits.stop;
         let Some(task) = self.tasks.get(id) else { return };
         if !matches!(task.state, TaskState::Starting { .. } | TaskState::Ready) {
@@ -30,7 +30,7 @@ impl Machine {
         task.enter(TaskState::Ending { since: now, until, done }, now);
         self.watch(until);
         if !done {
-            self.task_failed(id, None, &exit, now);
+            self.task_failed(id, None, exit, now);
         }
         self.settle_node(id.node, now);
     }
@@ -233,8 +233,9 @@ impl Machine {
     pub(super) fn tasks_tick(&mut self, now: Instant, look: &dyn Look) {
         let due = |task: &Task| match task.state {
             TaskState::Starting { until } => until <= now && self.cause.is_none(),
-            TaskState::Ending { until, .. } | TaskState::Aborting { until, .. } => until <= now,
-            TaskState::Backoff { until, .. } => until <= now,
+            TaskState::Ending { until, .. }
+            | TaskState::Aborting { until, .. }
+            | TaskState::Backoff { until, .. } => until <= now,
             TaskState::Ready => task.tick_at.is_some_and(|at| at <= now),
             TaskState::Idle | TaskState::Over(_) => false,
         };

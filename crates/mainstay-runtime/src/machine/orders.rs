@@ -250,7 +250,7 @@ impl Machine {
             && self
                 .reach(node, |spec| &spec.required_by)
                 .into_iter()
-                .any(|dependent| self.tasks.nodes[dependent].iter().any(|task| task.must_end()))
+                .any(|dependent| self.tasks.nodes[dependent].iter().any(super::tasks::Task::must_end))
     }
 
     /// Asks those to end, and starts those, for whom the time has come.
@@ -265,7 +265,7 @@ impl Machine {
         self.orders.pending.clone_from(&pending);
         for &node in &pending {
             self.refresh_readiness(node, now);
-            let ends = self.tasks.nodes[node].iter().any(|task| task.must_end());
+            let ends = self.tasks.nodes[node].iter().any(super::tasks::Task::must_end);
             if ends && !self.dependents_leave(node) {
                 for id in self.tasks.live_of(node) {
                     if self.tasks.get(id).is_some_and(|task| task.must_end()) {

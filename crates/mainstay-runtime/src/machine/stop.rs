@@ -12,14 +12,14 @@ use std::time::{Duration, Instant};
 
 use mainstay_registry::Phase;
 
-use super::{Action, HookId, HookKind, Look, Machine, Running, Stage, TaskId, describe};
+use super::{Action, HookId, HookKind, Look, Machine, Running, Stage, describe};
 use crate::event::EventKind;
 use crate::exit::Exit;
 use crate::outcome::{Cut, CutBy, Failure, Forced, Problem, StopCause};
 use crate::spec::{GRACE, LAST_CHANCE, Spec};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
+pub(super) enum Step {
     /// Never booted: no part of the stop.
     Out,
     Waiting,
@@ -43,7 +43,7 @@ enum Step {
 }
 
 pub(super) struct Stop {
-    nodes: Vec<StopNode>,
+    pub(super) nodes: Vec<StopNode>,
     began: Option<Instant>,
     ended: Option<Instant>,
     budget: Duration,
@@ -60,16 +60,16 @@ pub(super) struct Stop {
 }
 
 #[derive(Clone, Copy)]
-struct StopNode {
-    step: Step,
-    since: Instant,
+pub(super) struct StopNode {
+    pub(super) step: Step,
+    pub(super) since: Instant,
     /// Dependents that are not gone.
     waits_for: usize,
     /// What is left of the longest chain with this one.
     chain: u32,
     /// Whose time was up when its tasks were not waited for any longer: what cuts them in the end.
     waited: CutBy,
-    hook: Option<Running>,
+    pub(super) hook: Option<Running>,
     hook_called: bool,
 }
 
@@ -428,62 +428,6 @@ impl Machine {
         let until = (now + GRACE).min(share.max(now + LAST_CHANCE));
         self.stop.nodes[node].step = Step::Aborting { until };
         self.watch(until);
-    }
-
-    /// The abort took no effect: it holds a thread, or no thread was free to drop it.
-    fn name_stuck(&mut self, node: usize, by: CutBy, now: Instant, look: &dyn Look) {
-        let since = self.stop.nodes[node].since;
-        let after = now.saturating_duration_since(since);
-        let mut stuck: Vec<(Option<String>, Cut, Option<String>)> = Vec::new();
-        if let Some(running) = self.stop.nodes[node].hook {
-            stuck.push((None, Cut::Shutdown, describe(&look.hook(running.id))));
-        }
-        for id in self.tasks.live_of(node) {
-            let TaskId { task, .. } = id;
-            let name = self.spec.nodes[node].tasks[task].name.map(str::to_owned);
-            stuck.push((name, Cut::Task, describe(&look.task(id))));
-        }
-        let provider = self.spec.nodes[node].name;
-        for (task, what, seen) in stuck {
-            // Listed when it was cut; here only what has been learned since is put in.
-            let listed = self.forced.iter_mut().rev();
-            let listed =
-                listed.filter(|cut| cut.provider == provider && cut.what == what && cut.task == task);
-            if let Some(cut) = listed.take(1).next() {
-                cut.after = after;
-                cut.seen = seen.or_else(|| cut.seen.take());
-            } else {
-                self.force_cut(Forced { provider, task, what, after, by, seen });
-            }
-        }
-    }
-
-    /// A task that was cut while everything else goes on was aborted to no effect: it holds a thread.
-    pub(super) fn still_there(&mut self, id: TaskId, since: Instant, now: Instant, look: &dyn Look) {
-        let seen = describe(&look.task(id));
-        let node = &self.spec.nodes[id.node];
-        let (provider, task) = (node.name, node.tasks[id.task].name);
-        let listed = self.forced.iter_mut().rev();
-        let mut listed = listed
-            .filter(|cut| cut.provider == provider && cut.what == Cut::Task && cut.task.as_deref() == task);
-        if let Some(cut) = listed.next() {
-            cut.after = now.saturating_duration_since(since);
-            cut.seen = seen.clone().or_else(|| cut.seen.take());
-        }
-        self.emit(EventKind::LeftBehind { task: self.task_name(id), seen });
-    }
-
-    /// Forced, and its last chance is over: whatever still runs is named.
-    pub(crate) fn name_the_cut(&mut self, now: Instant, look: &dyn Look) {
-        for node in (0..self.stop.nodes.len()).rev() {
-            if !matches!(self.stop.nodes[node].step, Step::Gone | Step::Out) {
-                // Where the process lives on, nothing of it may.
-                let hook = self.stop.nodes[node].hook.map(|hook| Action::AbortHook(hook.id));
-                let tasks = self.tasks.live_of(node).into_iter().map(Action::AbortTask);
-                self.out.extend(hook.into_iter().chain(tasks));
-                self.name_stuck(node, CutBy::Signal, now, look);
-            }
-        }
     }
 
     /// Forced: hooks that were not called yet are called, and get one last chance.

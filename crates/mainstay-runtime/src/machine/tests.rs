@@ -1094,10 +1094,10 @@ impl World {
             }
             Event::Call(Call::Stop) => self.on(Input::Stop(StopCause::Requested("test".to_owned()))),
             Event::Call(Call::Reload) => self.reload(ReloadOf::All),
-            Event::Call(Call::ReloadOne(node)) => {
-                if self.plans.get(node).is_some_and(|plan| plan.reload.is_some()) {
-                    self.reload(ReloadOf::One(node));
-                }
+            Event::Call(Call::ReloadOne(node))
+                if self.plans.get(node).is_some_and(|plan| plan.reload.is_some()) =>
+            {
+                self.reload(ReloadOf::One(node));
             }
             Event::Call(Call::Order(operation, node)) => self.order(operation, node),
             _ => {}

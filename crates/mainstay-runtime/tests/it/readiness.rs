@@ -1,1 +1,199 @@
+//! Readiness by the graph, and the status that shows it.
 
+use std::time::Duration;
+
+use mainstay_registry::{Error, ReadyWhen, RestartPolicy};
+use mainstay_runtime::{ProviderState, ReadyState, RunContext, RunnableState, runnable};
+use mainstay_test::{Fault, Log};
+
+use crate::registry;
+use crate::support::{A, B, C, D, E, events, fake, paused};
+
+/// Fails once after 5 s, and comes back when its delay of 12 s is over.
+fn comes_back(log: &Log) -> mainstay_test::Fake<A> {
+    let delay = Duration::from_secs(20);
+    fake::<A>("db", log)
+        .run(|cx| async move {
+            if cx.generation() == 1 {
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                return Err(Error::msg("connection refused"));
+            }
+            cx.shutdown_token().cancelled().await;
+            Ok(())
+        })
+        .restart(RestartPolicy::on_failure().initial_delay(delay).max_delay(delay).jitter(0.0))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_requirement_makes_dependents_not_ready_and_names_the_root() {
+    let (log, seen) = (Log::new(), Log::new());
+    let registry = registry![
+        comes_back(&log),
+        fake::<B>("cache", &log).requires::<A>(),
+        fake::<C>("api", &log).requires::<B>().runs(Fault::None),
+        fake::<D>("web", &log).wants::<A>().runs(Fault::None),
+        fake::<E>("other", &log).runs(Fault::None),
+    ];
+    let running = paused(registry).on_event(events(&seen)).start().await.unwrap();
+    let control = running.control();
+    assert_eq!(control.status().ready, ReadyState::Ready);
+    tokio::time::sleep(Duration::from_secs(17)).await;
+    let status = control.status();
+    let ready = |name: &str| status.provider(name).unwrap().ready.clone();
+    let line = |name: &str| ready(name).causes()[0].to_string();
+    assert_eq!(line("api"), "'api' not ready: 'db' restart 1 to come: connection refused, since 12 s");
+    assert_eq!(line("db"), "'db' not ready: restart 1 to come: connection refused, since 12 s");
+    assert!(matches!(ready("web"), ReadyState::Degraded(_)), "a lost `wants` degrades");
+    assert_eq!(line("web"), "'web' not ready: 'db' restart 1 to come: connection refused, since 12 s");
+    assert_eq!(ready("other"), ReadyState::Ready);
+    assert!(!status.ready.is_ready());
+    expect_test::expect![[r"
+        run · not ready · up 17 s · epoch 0 · booted in 0 us
+          'db' not ready: restart 1 to come: connection refused, since 12 s
+          'api' not ready: 'db' restart 1 to come: connection refused, since 12 s
+          db    backoff #1      1 restart restart 1 in 8 s; last failure: connection refused
+          cache booted                    booted in 0 us
+          api   ready   #1 17 s
+          other ready   #1 17 s
+          web   ready   #1 17 s"]]
+    .assert_eq(&status.to_string());
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(control.status().ready, ReadyState::Ready);
+    let lines: Vec<_> = seen
+        .lines()
+        .into_iter()
+        .filter(|line| line.contains("ready:") || line.contains("ready again"))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "not ready: 'db' not ready: restart 1 to come: connection refused, since 0 us",
+            "ready again after 20s"
+        ]
+    );
+    control.shutdown("done");
+    assert_eq!(running.wait().await.exit_code(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_failed_for_good_or_was_stopped_degrades_the_whole_unless_somebody_requires_it() {
+    for required in [false, true] {
+        let log = Log::new();
+        let api = fake::<B>("api", &log).runs(Fault::None);
+        let api = if required { api.requires::<A>() } else { api };
+        let registry = registry![
+            fake::<A>("db", &log)
+                .run(|_| async move {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    Err(Error::msg("gone").no_restart())
+                })
+                .restart(RestartPolicy::always()),
+            api,
+        ];
+        let running = paused(registry).start().await.unwrap();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let status = running.control().status();
+        assert_eq!(status.ready.is_ready(), !required, "{status}");
+        assert_eq!(status.runnable("db").unwrap().state, RunnableState::Failed);
+        let cause =
+            if required { "'api' not ready: 'db' failed: gone" } else { "'db' not ready: failed: gone" };
+        assert_eq!(status.ready.causes()[0].to_string(), format!("{cause}, since 1 s"));
+        running.control().shutdown("done");
+        assert_eq!(running.wait().await.exit_code(), 0);
+    }
+}
+
+/// Readiness is false until every provider does its job, and turns false before anything is stopped.
+#[tokio::test(start_paused = true)]
+async fn the_whole_is_ready_from_the_last_signal_to_the_first_step_of_the_stop() {
+    let (log, seen) = (Log::new(), Log::new());
+    let registry = registry![
+        fake::<A>("db", &log).ready_when(ReadyWhen::Signalled).run(|cx| async move {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            cx.ready();
+            cx.shutdown_token().cancelled().await;
+            Ok(())
+        }),
+        fake::<B>("api", &log).requires::<A>().runs(Fault::None),
+    ];
+    let app = tokio::runtime::Handle::current();
+    let running = paused(registry).lame_duck(Duration::from_secs(5)).on_event(events(&seen)).run_on(app);
+    let control = running.control().clone();
+    log.wait_for("run db").await;
+    let status = control.status();
+    assert!(!status.ready.is_ready(), "{status}");
+    assert_eq!(status.runnable("api").unwrap().waits_for, ["db"]);
+    seen.wait_for("ready").await;
+    assert!(control.status().ready.is_ready());
+    let end = control.shutdown("deploy");
+    let status = control.status();
+    assert!(!status.ready.is_ready(), "not ready at once: {status}");
+    assert_eq!(status.runnable("api").unwrap().state, RunnableState::Ready, "and it serves on");
+    end.await.unwrap();
+    let lines = seen.lines();
+    let at = |line: &str| {
+        lines.iter().position(|seen| seen == line).unwrap_or_else(|| panic!("{line}: {lines:?}"))
+    };
+    assert!(at("ready") < at("stop requested by request (deploy)"));
+    assert!(at("lame duck") < at("stopping api") && at("stopping api") < at("stopping db"));
+    let status = control.status();
+    assert_eq!(status.provider("db").unwrap().state, ProviderState::Stopped);
+}
+
+#[tokio::test(start_paused = true)]
+async fn status_shows_the_boot_as_a_time_line_with_its_critical_path() {
+    let log = Log::new();
+    let registry = registry![
+        fake::<A>("db", &log).boot(Fault::Slow(Duration::from_millis(300))).runs(Fault::None),
+        fake::<B>("api", &log).requires::<A>().boot(Fault::Slow(Duration::from_millis(50))),
+        fake::<C>("fast", &log).boot(Fault::Slow(Duration::from_millis(20))),
+    ];
+    let running = paused(registry).start().await.unwrap();
+    let status = running.control().status();
+    let ms = Duration::from_millis;
+    assert_eq!(status.boot_took, Some(ms(350)));
+    assert_eq!(status.critical_path, [("db", ms(300)), ("api", ms(50))]);
+    let times = |name: &str| {
+        let provider = status.provider(name).unwrap();
+        (provider.boot_began.unwrap(), provider.boot_took.unwrap())
+    };
+    assert_eq!(times("db"), (ms(0), ms(300)));
+    assert_eq!(times("api"), (ms(300), ms(50)));
+    assert_eq!(times("fast"), (ms(0), ms(20)));
+    running.control().shutdown("done");
+    assert_eq!(running.wait().await.exit_code(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn status_shows_generation_uptime_restarts_the_last_error_and_the_last_note() {
+    let log = Log::new();
+    let registry = registry![
+        runnable("peer", async |(), cx: RunContext| {
+            cx.note(format!("connecting, try {}", cx.generation()));
+            tokio::task::yield_now().await;
+            if cx.generation() < 3 {
+                return Err(Error::msg("refused"));
+            }
+            cx.shutdown_token().cancelled().await;
+            Ok(())
+        })
+        .restart(RestartPolicy::on_failure().jitter(0.0)),
+        fake::<A>("a", &log).reload(Fault::None),
+    ];
+    let running = paused(registry).start().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let control = running.control();
+    let report = control.reload().await.unwrap();
+    let status = control.status();
+    let peer = status.runnable("peer").unwrap();
+    assert_eq!((peer.generation, peer.restarts, peer.uptime), (3, 2, Duration::from_millis(9700)));
+    assert_eq!(peer.note.as_deref(), Some("connecting, try 3"));
+    assert_eq!(
+        peer.last_failure.as_ref().unwrap().to_string().lines().next().unwrap(),
+        "error[MS0209]: runnable 'peer' failed: refused"
+    );
+    assert_eq!(Some(status.epoch), report.epoch);
+    assert_eq!(status.last_reload.unwrap().entries.len(), 1);
+    control.shutdown("done");
+    assert_eq!(running.wait().await.exit_code(), 0);
+}
