@@ -2,7 +2,7 @@
 
 use std::{any::Any, error::Error as StdErrorTrait, fmt};
 
-use crate::Phase;
+use crate::{Phase, overrides};
 
 /// Any error, boxed: what a hook fails with.
 pub type BoxError = Box<dyn StdErrorTrait + Send + Sync + 'static>;
@@ -99,13 +99,29 @@ impl Error {
 
     /// Returns what went wrong, without the name and the phase.
     pub fn cause(&self) -> &(dyn StdErrorTrait + Send + Sync + 'static) {
+        overrides::peel(self.boxed_source())
+    }
+
+    pub(crate) fn boxed_source(&self) -> &BoxError {
         match self {
             Error::Boot { source, .. }
             | Error::Validate { source, .. }
             | Error::Reload { source, .. }
             | Error::Run { source, .. }
             | Error::Recoverable { source, .. }
-            | Error::Other(source) => &**source,
+            | Error::Other(source) => source,
+        }
+    }
+
+    /// Replaces what went wrong; the variant and the name stay.
+    pub(crate) fn map_source(self, map: impl FnOnce(BoxError) -> BoxError) -> Self {
+        match self {
+            Error::Boot { name, source } => Error::Boot { name, source: map(source) },
+            Error::Validate { name, source } => Error::Validate { name, source: map(source) },
+            Error::Reload { name, source } => Error::Reload { name, source: map(source) },
+            Error::Run { name, source } => Error::Run { name, source: map(source) },
+            Error::Recoverable { name, source } => Error::Recoverable { name, source: map(source) },
+            Error::Other(source) => Error::Other(map(source)),
         }
     }
 

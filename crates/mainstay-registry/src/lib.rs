@@ -113,6 +113,7 @@ mod dependencies;
 mod error;
 mod log;
 mod names;
+mod overrides;
 mod phase;
 mod plan;
 pub mod priority;
@@ -133,6 +134,7 @@ pub use self::{
     dependencies::Dependencies,
     error::{BoxError, Error, Result, StdError},
     names::{NearKind, NearMatch, near_names},
+    overrides::Override,
     phase::Phase,
     plan::{
         Absent, Cycle, CycleStep, Edge, EdgeKind, Missing, OrderKind, Panicked, Plan, PlanError, PlanProblem,
@@ -141,7 +143,7 @@ pub use self::{
     provider::{Provider, Validate},
     registry::{Held, InsertError, NotRegistered, NotReloadable, Registry, UnknownName},
     reload::{ReloadState, Reloadable},
-    restart::{AtLimit, Override, PolicyFault, RestartPolicy, RestartWhen, Weight},
+    restart::{AtLimit, PolicyFault, RestartPolicy, RestartWhen, Weight},
     result_ext::ResultExt,
     runnable::{NamedRunnable, ReadyWhen, Runnable, TaskFuture},
     state::SharedState,

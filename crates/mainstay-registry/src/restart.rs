@@ -1,8 +1,6 @@
 //! The restart policy: when a runnable is started again, after how long, and how often, as data.
 
-use std::{error::Error as StdError, fmt, time::Duration};
-
-use crate::{BoxError, Error};
+use std::{fmt, time::Duration};
 
 /// What happens when a runnable ends: never, on failure, or always started again.
 ///
@@ -285,90 +283,5 @@ pub enum Weight {
 impl fmt::Display for PolicyFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}`: {}", self.field, self.text)
-    }
-}
-
-/// What an error says of its own consequence, whatever the policy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Override {
-    /// The process stops in good order.
-    Fatal,
-    /// The runnable is not started again, and the process serves on without it.
-    NoRestart,
-}
-
-/// The wrapper in an error's source that carries an [`Override`]. It prints what it wraps.
-struct Overridden {
-    kind: Override,
-    source: BoxError,
-}
-
-impl fmt::Debug for Overridden {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.source.fmt(f)
-    }
-}
-
-impl fmt::Display for Overridden {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.source.fmt(f)
-    }
-}
-
-impl StdError for Overridden {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.source()
-    }
-}
-
-impl Error {
-    /// Makes this error end the process in good order, whatever the restart policy of its runnable.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use mainstay_registry::{Error, Override};
-    ///
-    /// let error = Error::msg("the disk is gone").fatal();
-    /// assert_eq!(error.override_of_policy(), Some(Override::Fatal));
-    /// assert_eq!(error.to_string(), "the disk is gone");
-    /// ```
-    #[must_use]
-    pub fn fatal(self) -> Self {
-        self.overriding(Override::Fatal)
-    }
-
-    /// Makes this error the last of its runnable, whatever the restart policy: it is marked as failed, and the
-    /// process serves on.
-    #[must_use]
-    pub fn no_restart(self) -> Self {
-        self.overriding(Override::NoRestart)
-    }
-
-    /// Returns what this error says of its own consequence.
-    pub fn override_of_policy(&self) -> Option<Override> {
-        let mut next: Option<&(dyn StdError + 'static)> = Some(self.cause());
-        // A chain that bites its own tail would have no end.
-        for _ in 0..64 {
-            let error = next?;
-            if let Some(overridden) = error.downcast_ref::<Overridden>() {
-                return Some(overridden.kind);
-            }
-            next = error.source();
-        }
-        None
-    }
-
-    fn overriding(self, kind: Override) -> Self {
-        let wrap = |source| -> BoxError { Box::new(Overridden { kind, source }) };
-        match self {
-            Error::Boot { name, source } => Error::Boot { name, source: wrap(source) },
-            Error::Validate { name, source } => Error::Validate { name, source: wrap(source) },
-            Error::Reload { name, source } => Error::Reload { name, source: wrap(source) },
-            Error::Run { name, source } => Error::Run { name, source: wrap(source) },
-            Error::Recoverable { name, source } => Error::Recoverable { name, source: wrap(source) },
-            Error::Other(source) => Error::Other(wrap(source)),
-        }
     }
 }

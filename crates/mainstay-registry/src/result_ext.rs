@@ -1,6 +1,6 @@
-//! `.boxed()`, `.invalid()` and `.doing(..)`: errors of other libraries at the border of a hook.
+//! `.boxed()`, `.invalid()`, `.fatal()` and their kin: errors of other libraries at the border of a hook.
 
-use crate::{BoxError, Error, Result, StdError};
+use crate::{BoxError, Error, Result, StdError, overrides};
 
 /// Turns results of other libraries into results of a hook.
 ///
@@ -51,6 +51,50 @@ pub trait ResultExt<T> {
     /// assert_eq!(error.cause().source().unwrap().to_string(), "no such file");
     /// ```
     fn doing(self, doing: impl Into<String>) -> Result<T>;
+
+    /// Makes the error end the process in good order, whatever the restart policy of its runnable; see
+    /// [`Error::fatal`].
+    ///
+    /// # Phase
+    ///
+    /// *Run*. In the other phases, whose failures have no policy, it is [`boxed`](ResultExt::boxed).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mainstay_registry::{Result, ResultExt, TaskFuture};
+    ///
+    /// fn lock() -> std::io::Result<()> {
+    ///     Err(std::io::Error::other("held by another process"))
+    /// }
+    ///
+    /// fn run() -> TaskFuture {
+    ///     Box::pin(async {
+    ///         lock().fatal()?; // no restart would cure it
+    ///         Ok(())
+    ///     })
+    /// }
+    /// # let _ = run();
+    /// ```
+    fn fatal(self) -> Result<T>;
+
+    /// Makes the error the last of its runnable, whatever its restart policy, and the process serves on without it;
+    /// see [`Error::no_restart`].
+    ///
+    /// # Phase
+    ///
+    /// *Run*. In the other phases, whose failures have no policy, it is [`boxed`](ResultExt::boxed).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mainstay_registry::{Override, ResultExt};
+    ///
+    /// let error = "closed".parse::<u16>().no_restart().unwrap_err();
+    /// assert_eq!(error.override_of_policy(), Some(Override::NoRestart));
+    /// assert_eq!(error.to_string(), "invalid digit found in string");
+    /// ```
+    fn no_restart(self) -> Result<T>;
 }
 
 /// What was being done, and what went wrong with it.
@@ -80,16 +124,7 @@ impl<T, E: Into<BoxError>> ResultExt<T> for Result<T, E> {
     fn doing(self, doing: impl Into<String>) -> Result<T> {
         self.map_err(|error| {
             let doing = doing.into();
-            match unwrap(error.into()) {
-                Error::Boot { name, source } => Error::Boot { name, source: within(doing, source) },
-                Error::Validate { name, source } => Error::Validate { name, source: within(doing, source) },
-                Error::Reload { name, source } => Error::Reload { name, source: within(doing, source) },
-                Error::Run { name, source } => Error::Run { name, source: within(doing, source) },
-                Error::Recoverable { name, source } => {
-                    Error::Recoverable { name, source: within(doing, source) }
-                }
-                Error::Other(source) => Error::Other(within(doing, source)),
-            }
+            unwrap(error.into()).map_source(|source| within(doing, source))
         })
     }
 
@@ -100,10 +135,20 @@ impl<T, E: Into<BoxError>> ResultExt<T> for Result<T, E> {
             typed => Error::Validate { name: "", source: Box::new(typed.into_std()) },
         })
     }
+
+    fn fatal(self) -> Result<T> {
+        self.map_err(|error| unwrap(error.into()).fatal())
+    }
+
+    fn no_restart(self) -> Result<T> {
+        self.map_err(|error| unwrap(error.into()).no_restart())
+    }
 }
 
+/// What an error says of its own consequence stays outermost.
 fn within(doing: String, source: BoxError) -> BoxError {
-    Box::new(Context { doing, source })
+    let (kind, source) = overrides::take_off(source);
+    overrides::put_on(kind, Box::new(Context { doing, source }))
 }
 
 /// An [`Error`] that travelled as a box is itself again, not wrapped once more.

@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 
-use mainstay_registry::{BoxError, Error, Phase, Result, ResultExt, StdError, codes};
+use mainstay_registry::{BoxError, Error, Override, Phase, Result, ResultExt, StdError, codes};
 
 fn all() -> [Error; 6] {
     let source = || BoxError::from("cause");
@@ -85,6 +85,111 @@ fn anything_boxed_becomes_other_or_invalid() {
         error.named("b").to_string(),
         "provider 'b' failed during validate: provider 'a' failed during boot: x"
     );
+}
+
+/// An error of another library around one of ours, as `anyhow` and `eyre` have it.
+#[derive(Debug)]
+struct Around(StdError);
+
+impl std::fmt::Display for Around {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("around")
+    }
+}
+
+impl std::error::Error for Around {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+#[test]
+fn what_an_error_says_of_its_consequence_survives_every_way_it_may_go() {
+    fn out(error: Error) -> Result<(), BoxError> {
+        Err(error)?;
+        Ok(())
+    }
+    let ways: [fn(Error) -> Error; 10] = [
+        |error| error,
+        |error| Err::<(), _>(error).doing("reading").unwrap_err(),
+        |error| Err::<(), _>(error).doing("reading").doing("booting").unwrap_err(),
+        |error| error.in_phase(Phase::Run, "b").named("c"),
+        |error| error.into_std().into(),
+        |error| out(error).boxed().unwrap_err(),
+        |error| out(error).doing("reading").unwrap_err().in_phase(Phase::Boot, "b"),
+        |error| Err::<(), _>(error).invalid().unwrap_err(),
+        |error| Error::from(Around(error.into_std())),
+        |error| Err::<(), BoxError>(Box::new(Around(error.into_std()))).doing("reading").unwrap_err(),
+    ];
+    for way in ways {
+        for error in all() {
+            assert_eq!(way(error).override_of_policy(), None);
+        }
+        for error in all() {
+            let text = error.to_string();
+            let kind = std::mem::discriminant(&error);
+            let error = error.fatal();
+            assert_eq!((error.to_string(), std::mem::discriminant(&error)), (text, kind));
+            assert_eq!(way(error).override_of_policy(), Some(Override::Fatal));
+        }
+        for error in all() {
+            assert_eq!(way(error.no_restart()).override_of_policy(), Some(Override::NoRestart));
+        }
+    }
+}
+
+#[test]
+fn the_cause_of_a_fatal_error_is_the_error_itself() {
+    let refused = || std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+    let error = Err::<(), _>(refused()).fatal().unwrap_err();
+    assert!(error.cause().is::<std::io::Error>());
+    assert!(error.into_std().source().unwrap().is::<std::io::Error>());
+    let error = Err::<(), _>(refused()).no_restart().doing("connecting").unwrap_err();
+    assert_eq!(error.to_string(), "connecting");
+    assert!(error.cause().source().unwrap().is::<std::io::Error>(), "and once only");
+    assert!(error.cause().source().unwrap().source().is_none());
+}
+
+#[test]
+fn the_last_word_on_the_consequence_counts() {
+    let error = Error::msg("x").fatal().no_restart();
+    assert_eq!(error.override_of_policy(), Some(Override::NoRestart));
+    assert_eq!(error.fatal().override_of_policy(), Some(Override::Fatal));
+    let inner = Error::msg("x").fatal().into_std();
+    let outer = Error::from(Around(inner)).no_restart();
+    assert_eq!(outer.override_of_policy(), Some(Override::NoRestart));
+}
+
+#[test]
+fn of_a_result_the_error_alone_is_changed() {
+    assert_eq!(Ok::<_, BoxError>(1).fatal().unwrap(), 1);
+    assert_eq!(Ok::<_, BoxError>(1).no_restart().unwrap(), 1);
+    let text: Result<(), &str> = Err("plain");
+    assert!(matches!(text.fatal(), Err(Error::Other(_))));
+    let typed: Result<()> = Err(Error::recoverable("x"));
+    assert!(matches!(typed.no_restart(), Err(Error::Recoverable { name: "", .. })));
+}
+
+/// A chain that bites its own tail.
+#[derive(Debug)]
+struct Endless;
+
+impl std::fmt::Display for Endless {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("endless")
+    }
+}
+
+impl std::error::Error for Endless {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&Endless)
+    }
+}
+
+#[test]
+fn a_chain_without_an_end_says_nothing() {
+    assert_eq!(Error::from(Endless).override_of_policy(), None);
+    assert_eq!(Error::from(Endless).fatal().override_of_policy(), Some(Override::Fatal));
 }
 
 #[test]
