@@ -76,6 +76,7 @@ macro_rules! codes {
                 $crate::Code { id: ::core::stringify!($id), page: ::core::concat!($($doc, "\n"),+) };
         )+
         /// All codes of this crate, in order.
+        #[allow(unreachable_pub, reason = "in a private module they are a part of all")]
         pub const ALL: &[$crate::Code] = &[$($name),+];
     };
 }

@@ -137,8 +137,8 @@ pub use self::{
     overrides::Override,
     phase::Phase,
     plan::{
-        Absent, Cycle, CycleStep, Edge, EdgeKind, Missing, OrderKind, Panicked, Plan, PlanError, PlanProblem,
-        PlanWarning, Planned, PlannedRunnable, Requirer,
+        Absent, Cycle, CycleStep, Edge, EdgeKind, FaultyPolicy, Missing, OrderKind, Panicked, Plan,
+        PlanError, PlanProblem, PlanWarning, Planned, PlannedRunnable, Requirer,
     },
     provider::{Provider, Validate},
     registry::{Held, InsertError, NotRegistered, NotReloadable, Registry, UnknownName},

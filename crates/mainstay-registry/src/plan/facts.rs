@@ -118,10 +118,12 @@ fn ask<S: 'static>(provider: &dyn Provider<S>, method: &Cell<&'static str>) -> D
     let runnables = provider
         .runnables()
         .into_iter()
-        .map(|it| PlannedRunnable {
-            name: it.name,
-            ready_when: it.runnable.ready_when(),
-            restart: it.runnable.restart_policy(),
+        .map(|it| {
+            method.set("Runnable::ready_when");
+            let ready_when = it.runnable.ready_when();
+            method.set("Runnable::restart_policy");
+            let restart = it.runnable.restart_policy();
+            PlannedRunnable { name: it.name, ready_when, restart }
         })
         .collect();
     method.set("deadlines");

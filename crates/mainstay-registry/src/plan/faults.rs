@@ -3,34 +3,44 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::{
-    EdgeKind, PlanProblem,
+    EdgeKind, FaultyPolicy, PlanProblem,
     cycles::{self, Found},
     facts::Facts,
     graph::Graph,
     order::Shape,
+    policies,
     problem::{Culprits, Cycle, CycleStep, Missing, Panicked, Requirer},
 };
-use crate::names::{Known, near_type};
+use crate::{
+    Weight,
+    names::{Known, near_type},
+};
 
 /// What keeps a graph from having a plan, besides what it carries itself.
 pub(crate) struct Faults {
     cycles: Vec<Found>,
+    /// By node.
+    policies: Vec<(usize, FaultyPolicy)>,
 }
 
 impl Faults {
     /// Looks for faults; `None` means that there is a plan.
     pub(crate) fn find(graph: &Graph, shape: &Shape<'_>, facts: &[Facts], rank: &[usize]) -> Option<Self> {
         let cycles = if shape.has_cycle() { cycles::find(&graph.links, facts, rank) } else { Vec::new() };
-        let faulty =
-            !cycles.is_empty() || !graph.unmet.is_empty() || facts.iter().any(|one| one.panic.is_some());
-        faulty.then_some(Faults { cycles })
+        let policies = policies::faults(facts, Weight::Error);
+        let faulty = !cycles.is_empty()
+            || !graph.unmet.is_empty()
+            || !policies.is_empty()
+            || facts.iter().any(|one| one.panic.is_some());
+        faulty.then_some(Faults { cycles, policies })
     }
 
     /// Who is to be marked.
     pub(crate) fn culprits(&self, graph: &Graph, facts: &[Facts], index: &[usize]) -> Culprits {
         let mut culprits = Culprits { providers: vec![false; facts.len()], edges: Vec::new() };
         let panicked = facts.iter().enumerate().filter(|(_, one)| one.panic.is_some()).map(|(node, _)| node);
-        for node in graph.unmet.iter().map(|unmet| unmet.by).chain(panicked) {
+        let policies = self.policies.iter().map(|(node, _)| *node);
+        for node in graph.unmet.iter().map(|unmet| unmet.by).chain(panicked).chain(policies) {
             culprits.providers[index[node]] = true;
         }
         for &(node, link) in self.cycles.iter().flat_map(|found| &found.steps) {
@@ -51,6 +61,7 @@ impl Faults {
         let mut problems = missing(graph, shape, facts, known);
         problems.extend(self.cycles.iter().map(|found| PlanProblem::Cycle(cycle(found, graph, facts))));
         problems.extend(facts.iter().filter_map(panicked).map(PlanProblem::Panicked));
+        problems.extend(self.policies.iter().map(|(_, faulty)| PlanProblem::Policy(faulty.clone())));
         problems
     }
 }

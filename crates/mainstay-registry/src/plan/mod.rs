@@ -6,6 +6,7 @@ mod facts;
 mod faults;
 mod graph;
 mod order;
+mod policies;
 mod problem;
 mod render;
 mod report;
@@ -16,13 +17,14 @@ pub(crate) use self::{
     facts::asking,
 };
 pub use self::{
+    policies::FaultyPolicy,
     problem::{Cycle, CycleStep, Missing, Panicked, PlanError, PlanProblem, Requirer},
     warning::{OrderKind, PlanWarning},
 };
 
 use std::{fmt, panic::Location};
 
-use crate::{Deadlines, ReadyWhen, RestartPolicy, Validate};
+use crate::{Deadlines, ReadyWhen, RestartPolicy, RestartWhen, Validate};
 
 /// The order of everything, computed before anything runs.
 ///
@@ -211,6 +213,13 @@ pub struct PlannedRunnable {
     pub ready_when: ReadyWhen,
     /// What happens when it ends.
     pub restart: RestartPolicy,
+}
+
+impl PlannedRunnable {
+    /// Whether anything ever starts it again.
+    pub(crate) fn restarts(&self) -> bool {
+        self.restart.when() != RestartWhen::Never || self.restart.is_with_required()
+    }
 }
 
 /// A need that was resolved.

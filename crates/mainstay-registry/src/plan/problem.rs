@@ -2,13 +2,14 @@
 
 use std::{fmt, panic::Location};
 
-use super::{EdgeKind, Plan, render, report};
+use super::{EdgeKind, FaultyPolicy, Plan, render, report};
 use crate::{Code, NearMatch, codes};
 
 /// Why no plan is possible. It carries all problems, and the broken graph, which still renders.
 ///
 /// Its text names what is missing, who requires it and where that was registered, the chain that leads there,
-/// what comes near, the line to add; of a cycle its members in order, and the cheapest edge to cut.
+/// what comes near, the line to add; of a cycle its members in order, and the cheapest edge to cut; of a restart policy
+/// its field.
 ///
 /// # Examples
 ///
@@ -122,6 +123,8 @@ pub enum PlanProblem {
     Cycle(Cycle),
     /// A provider panicked while it was asked what it declares.
     Panicked(Panicked),
+    /// A value of the restart policy of a runnable makes no sense.
+    Policy(FaultyPolicy),
 }
 
 impl PlanProblem {
@@ -132,6 +135,7 @@ impl PlanProblem {
             PlanProblem::MissingBinding(_) => codes::MISSING_BINDING,
             PlanProblem::Cycle(_) => codes::CYCLE,
             PlanProblem::Panicked(_) => codes::PANICKED,
+            PlanProblem::Policy(_) => codes::BAD_POLICY,
         }
     }
 }

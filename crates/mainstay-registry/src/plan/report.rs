@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{
-    EdgeKind,
+    EdgeKind, FaultyPolicy,
     problem::{Cycle, Missing, Panicked, PlanProblem},
 };
 use crate::{
@@ -34,6 +34,7 @@ pub(crate) fn one(f: &mut fmt::Formatter<'_>, problem: &PlanProblem) -> fmt::Res
         PlanProblem::MissingBinding(missing) => absent(f, missing, Of::Trait),
         PlanProblem::Cycle(cycle) => circle(f, cycle),
         PlanProblem::Panicked(panicked) => panic(f, panicked),
+        PlanProblem::Policy(faulty) => policy(f, faulty),
     }
 }
 
@@ -131,4 +132,10 @@ fn panic(f: &mut fmt::Formatter<'_>, panicked: &Panicked) -> fmt::Result {
     write!(f, "`{}` panicked in `{method}` while it was planned: {message}", short(type_name))?;
     write!(f, "\n  provider      {type_name}, registered at {}", At(site))?;
     f.write_str("\n  change        what a provider declares must not fail: move the work to `boot`")
+}
+
+fn policy(f: &mut fmt::Formatter<'_>, faulty: &FaultyPolicy) -> fmt::Result {
+    faulty.write(f, "bad")?;
+    write!(f, "\n  provider      {}, registered at {}", faulty.type_name, At(faulty.site))?;
+    write!(f, "\n  change        `{}` in what its `restart_policy` returns", faulty.field)
 }

@@ -7,9 +7,9 @@ use std::{
     sync::Arc,
 };
 
-use super::{compute::Orders, facts::Facts, order::Order};
+use super::{FaultyPolicy, compute::Orders, facts::Facts, order::Order, policies};
 use crate::{
-    Code, codes,
+    Code, Weight, codes,
     names::{At, Quoted},
     registry::{TypeMap, bindings::Group, store::Store},
 };
@@ -74,6 +74,8 @@ pub enum PlanWarning {
         /// Where it was bound.
         site: &'static Location<'static>,
     },
+    /// A value of the restart policy of a runnable is legal, and hardly what was meant.
+    Policy(FaultyPolicy),
 }
 
 impl PlanWarning {
@@ -83,6 +85,7 @@ impl PlanWarning {
             PlanWarning::DuplicateName { .. } => codes::DUPLICATE_NAME,
             PlanWarning::Pulled { .. } => codes::PULLED,
             PlanWarning::Unregistered { .. } => codes::UNREGISTERED_BINDING,
+            PlanWarning::Policy(_) => codes::DOUBTFUL_POLICY,
         }
     }
 
@@ -114,6 +117,13 @@ impl PlanWarning {
                 }
                 Ok(())
             }
+            PlanWarning::Policy(faulty) => {
+                faulty.write(f, "doubtful")?;
+                if places == Places::Shown {
+                    write!(f, "; registered at {}", At(faulty.site))?;
+                }
+                Ok(())
+            }
         }
     }
 }
@@ -131,7 +141,7 @@ impl fmt::Display for PlanWarning {
     }
 }
 
-/// All warnings: names first, then what was pulled in each order, then bindings.
+/// All warnings: names first, then what was pulled in each order, then bindings, then restart policies.
 pub(crate) fn all<S>(
     store: &Store<S>,
     groups: &TypeMap<Arc<Group>>,
@@ -154,6 +164,8 @@ pub(crate) fn all<S>(
         type_name,
         site,
     }));
+    let doubtful = policies::faults(facts, Weight::Warning);
+    all.extend(doubtful.into_iter().map(|(_, faulty)| PlanWarning::Policy(faulty)));
     all
 }
 

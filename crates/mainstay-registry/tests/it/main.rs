@@ -10,6 +10,7 @@ mod insertion;
 mod logs;
 mod lookup;
 mod order;
+mod policies;
 mod problems;
 mod properties;
 mod rendering;

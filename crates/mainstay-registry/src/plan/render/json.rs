@@ -3,7 +3,7 @@
 use std::{fmt::Write, panic::Location, time::Duration};
 
 use super::super::{Absent, Edge, OrderKind, Plan, PlanProblem, PlanWarning, Planned, problem::Culprits};
-use crate::{ReadyWhen, Validate, names::At};
+use crate::{AtLimit, ReadyWhen, RestartPolicy, RestartWhen, Validate, names::At};
 
 /// Renders a plan, or the graph that has none.
 pub(crate) fn json(plan: &Plan, broken: Option<(&Culprits, &[PlanProblem])>) -> String {
@@ -103,8 +103,45 @@ fn runnables(one: &Planned) -> impl Iterator<Item = String> {
             ReadyWhen::Started => "started",
             ReadyWhen::Signalled => "signalled",
         };
-        object(&[("name", runnable.name.map_or("null".to_owned(), string)), ("ready_when", string(ready))])
+        let mut fields =
+            vec![("name", runnable.name.map_or("null".to_owned(), string)), ("ready_when", string(ready))];
+        if runnable.restarts() {
+            fields.push(("restart", restart(&runnable.restart)));
+        }
+        object(&fields)
     })
+}
+
+/// Delays in seconds; what is no number of JSON, as it may be in a broken plan, is `null`.
+fn restart(policy: &RestartPolicy) -> String {
+    let when = match policy.when {
+        RestartWhen::Never => "never",
+        RestartWhen::OnFailure => "on_failure",
+        RestartWhen::Always => "always",
+    };
+    let at_limit = match policy.at_limit {
+        AtLimit::Escalate => "escalate",
+        AtLimit::Degrade => "degrade",
+    };
+    object(&[
+        ("when", string(when)),
+        ("initial_delay", seconds(policy.initial_delay)),
+        ("factor", number(policy.factor)),
+        ("max_delay", seconds(policy.max_delay)),
+        ("jitter", number(policy.jitter)),
+        ("limit", policy.limit.map_or("null".to_owned(), |limit| limit.to_string())),
+        ("at_limit", string(at_limit)),
+        ("reset_after", seconds(policy.reset_after)),
+        ("with_required", policy.with_required.to_string()),
+    ])
+}
+
+fn seconds(duration: Duration) -> String {
+    number(duration.as_secs_f64())
+}
+
+fn number(number: f64) -> String {
+    if number.is_finite() { number.to_string() } else { "null".to_owned() }
 }
 
 fn validate(when: Validate) -> &'static str {
@@ -125,8 +162,8 @@ fn deadlines(one: &Planned) -> String {
         ("reload", it.reload),
         ("stop", it.stop),
         ("shutdown", it.shutdown),
+        ("tick", it.tick),
     ];
-    let seconds = |it: Duration| format!("{}", it.as_secs_f64());
     let own: Vec<_> = all.into_iter().filter_map(|(name, it)| Some((name, seconds(it?)))).collect();
     object(&own)
 }

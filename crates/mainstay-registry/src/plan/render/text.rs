@@ -163,16 +163,14 @@ impl Text<'_> {
     fn start_row(&self, at: usize) -> Vec<String> {
         let one = &self.plan.providers[at];
         let runnables = one.runnables.iter().filter_map(|runnable| {
+            let name = runnable.name.map(|name| format!("{}/{}", visible(one.name), visible(name)));
             let ready = match runnable.ready_when {
-                ReadyWhen::Started => "",
-                ReadyWhen::Signalled => "ready when it says so",
+                ReadyWhen::Started => None,
+                ReadyWhen::Signalled => Some("ready when it says so".to_owned()),
             };
-            match (runnable.name, ready) {
-                (None, "") => None,
-                (None, ready) => Some(ready.to_owned()),
-                (Some(name), "") => Some(format!("{}/{}", visible(one.name), visible(name))),
-                (Some(name), ready) => Some(format!("{}/{}, {ready}", visible(one.name), visible(name))),
-            }
+            let restart = runnable.restarts().then(|| format!("restart {}", runnable.restart));
+            let said: Vec<String> = [name, ready, restart].into_iter().flatten().collect();
+            (!said.is_empty()).then(|| said.join(", "))
         });
         runnables.chain(self.pulled(OrderKind::Start, at)).collect()
     }
