@@ -141,7 +141,9 @@ pub use self::{
         PlanError, PlanProblem, PlanWarning, Planned, PlannedRunnable, Requirer,
     },
     provider::{Provider, Validate},
-    registry::{Held, InsertError, NotRegistered, NotReloadable, Registry, UnknownName},
+    registry::{
+        EntryInfo, EntryKind, Held, InsertError, Lookup, NotRegistered, NotReloadable, Registry, UnknownName,
+    },
     reload::{ReloadState, Reloadable},
     restart::{AtLimit, PolicyFault, RestartPolicy, RestartWhen, Weight},
     result_ext::ResultExt,

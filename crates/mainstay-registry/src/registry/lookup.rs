@@ -3,10 +3,11 @@
 use std::{
     any::{Any, TypeId, type_name},
     fmt,
+    panic::Location,
     sync::Arc,
 };
 
-use super::Registry;
+use super::{Registry, index::Unobserved};
 use crate::{
     Code, Error, Provider, Result, codes,
     names::{NearMatch, near_type},
@@ -27,19 +28,40 @@ impl<S: 'static> Registry<S> {
     /// assert_eq!(registry.get::<i32>(), None);
     /// ```
     #[inline]
+    #[track_caller]
     pub fn get<T: Any + Send + Sync>(&self) -> Option<&T> {
-        self.store.index.get(TypeId::of::<T>())?.downcast_ref::<T>()
+        self.value::<T>(Location::caller())?.downcast_ref::<T>()
     }
 
     /// Calls a closure with what was registered of this type.
+    #[track_caller]
     pub fn with_typed<T: Any + Send + Sync, R>(&self, f: impl FnOnce(&T) -> R) -> Option<R> {
         self.get::<T>().map(f)
     }
 
     /// Returns what was registered of this type: the same allocation that was put in.
     #[inline]
+    #[track_caller]
     pub fn resolve<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
-        Arc::clone(self.store.index.get(TypeId::of::<T>())?).downcast::<T>().ok()
+        Arc::clone(self.value::<T>(Location::caller())?).downcast::<T>().ok()
+    }
+
+    #[inline]
+    fn value<T: Any>(&self, site: &'static Location<'static>) -> Option<&Arc<dyn Any + Send + Sync>> {
+        match self.store.index.get(TypeId::of::<T>()) {
+            Unobserved::Is(found) => found,
+            Unobserved::Watched => self.value_observed::<T>(site),
+        }
+    }
+
+    #[cold]
+    fn value_observed<T: Any>(
+        &self,
+        site: &'static Location<'static>,
+    ) -> Option<&Arc<dyn Any + Send + Sync>> {
+        let found = self.store.index.find(TypeId::of::<T>());
+        self.tell::<T>(found.map(|(entry, _)| entry), site);
+        found.map(|(_, value)| value)
     }
 
     /// Returns what was registered of this type, or an error that names it and what comes near.
@@ -67,6 +89,7 @@ impl<S: 'static> Registry<S> {
     /// registry.insert_value(Arc::new(Version("1.2")));
     /// assert_eq!(greeting(&registry).unwrap(), "this is 1.2");
     /// ```
+    #[track_caller]
     pub fn require<T: Any + Send + Sync>(&self) -> Result<Arc<T>> {
         self.resolve::<T>().ok_or_else(|| self.not_registered(type_name::<T>()))
     }
@@ -82,10 +105,17 @@ impl<S: 'static> Registry<S> {
     /// # Examples
     ///
     /// See [`bind`](Registry::bind).
+    #[track_caller]
     pub fn resolve_dyn<D: ?Sized + Send + Sync + 'static>(&self) -> Option<Arc<D>> {
-        let group = self.store.bindings.group(TypeId::of::<D>())?;
-        let mut bound = group.bound.iter();
-        bound.find_map(|bound| bound.cast(Arc::clone(self.store.index.get(bound.target)?)))
+        let site = Location::caller();
+        let group = self.store.bindings.group(TypeId::of::<D>());
+        let mut bound = group.iter().flat_map(|group| &group.bound);
+        let found = bound.find_map(|bound| Some((bound, self.store.index.find(bound.target)?)));
+        if self.store.index.is_watched() {
+            self.tell::<D>(found.map(|(_, (entry, _))| entry), site);
+        }
+        let (bound, (_, value)) = found?;
+        bound.cast(Arc::clone(value))
     }
 
     /// Returns everything that was bound to the trait and is registered: providers in the order of the boot
@@ -94,12 +124,14 @@ impl<S: 'static> Registry<S> {
     /// The order is that of the last plan. When something was registered since, and the registry is not
     /// sealed, it is planned again first; where no plan is possible, the order is by (boot priority, name).
     /// What came after the seal comes after the planned providers.
+    #[track_caller]
     pub fn resolve_all<D: ?Sized + Send + Sync + 'static>(&self) -> Vec<Arc<D>> {
-        let Some(group) = self.store.bindings.group(TypeId::of::<D>()) else { return Vec::new() };
-        let ranks = if group.bound.len() > 1 { self.ranks() } else { None };
+        let site = Location::caller();
+        let group = self.store.bindings.group(TypeId::of::<D>());
+        let ranks = group.as_ref().filter(|group| group.bound.len() > 1).and_then(|_| self.ranks());
         let mut found: Vec<_> = group
-            .bound
             .iter()
+            .flat_map(|group| &group.bound)
             .filter_map(|bound| {
                 let at = self.store.index.entry(bound.target)?;
                 let entry = self.store.entries.get(at)?;
@@ -108,6 +140,14 @@ impl<S: 'static> Registry<S> {
             })
             .collect();
         found.sort_by_key(|(key, ..)| *key);
+        if self.store.index.is_watched() {
+            if found.is_empty() {
+                self.tell::<D>(None, site);
+            }
+            for ((.., entry), ..) in &found {
+                self.tell::<D>(Some(*entry), site);
+            }
+        }
         found.into_iter().filter_map(|(_, bound, value)| bound.cast(Arc::clone(value))).collect()
     }
 

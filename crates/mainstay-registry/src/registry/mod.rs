@@ -6,6 +6,7 @@ mod entries;
 mod index;
 mod insert;
 mod lookup;
+mod observe;
 mod seal;
 pub(crate) mod store;
 mod walk;
@@ -15,6 +16,7 @@ pub use self::{
     drop::Held,
     insert::InsertError,
     lookup::NotRegistered,
+    observe::{EntryInfo, EntryKind, Lookup},
     walk::{NotReloadable, UnknownName},
 };
 

@@ -11,7 +11,7 @@ use std::{
 
 use arc_swap::ArcSwapOption;
 
-use super::{bindings::Bindings, entries::Entries, index::Index};
+use super::{bindings::Bindings, entries::Entries, index::Index, observe::Observer};
 use crate::Provider;
 
 /// Who was registered, where, and the one allocation.
@@ -35,6 +35,7 @@ pub(crate) struct Store<S> {
     sealed: AtomicUsize,
     /// The boot order of the last plan, for `resolve_all` and the ordered drop.
     pub(crate) ranks: ArcSwapOption<Ranks>,
+    pub(crate) observer: Observer,
 }
 
 /// A boot order, remembered.
@@ -69,6 +70,7 @@ impl<S> Store<S> {
             bindings: Bindings::new(),
             sealed: AtomicUsize::new(0),
             ranks: ArcSwapOption::empty(),
+            observer: Observer::new(),
         }
     }
 

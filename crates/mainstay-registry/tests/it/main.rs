@@ -9,6 +9,7 @@ mod errors;
 mod insertion;
 mod logs;
 mod lookup;
+mod observed;
 mod order;
 mod policies;
 mod problems;
