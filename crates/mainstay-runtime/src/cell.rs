@@ -4,13 +4,12 @@
 //! polls). Invariants:
 //!
 //! 1. Whoever takes the work out of the cell runs it: a worker of the application's runtime, or a rescue thread.
-//! 2. A poll, a drop and the conversion of a result happen inside `catch_unwind`, in the task, and never elsewhere.
+//! 2. A poll, a drop and the conversion of a result happen inside [`caught`], in the task, and never elsewhere.
 //! 3. The user's future is dropped before the end is reported, so that what it held is released by then.
 //! 4. The end is reported exactly once, also when a runtime that shuts down drops the task.
 
 use std::borrow::Cow;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,9 +21,10 @@ use futures_util::task::AtomicWaker;
 use mainstay_registry::Result;
 use tracing::Span;
 
+use crate::caught::caught;
 use crate::clock::Clock;
 use crate::context::{AMBIENT, RunContext};
-use crate::exit::{Exit, panic_message};
+use crate::exit::Exit;
 
 /// A future of user code with the one who is told of its end.
 pub(crate) struct Work {
@@ -165,18 +165,14 @@ impl Isolated {
         let Some(Work { future, done }) = self.work.take() else { return };
         let cell = &self.cell;
         let dropped = within(self.span.as_ref(), || {
-            AMBIENT.sync_scope(Arc::clone(cell), || catch_unwind(AssertUnwindSafe(move || drop(future))))
+            AMBIENT.sync_scope(Arc::clone(cell), || caught(move || drop(future)))
         });
         let exit = match (dropped, exit) {
             // A panic in the `Drop` of what was aborted is the more interesting end.
-            (Err(panic), Exit::Ok | Exit::Disabled | Exit::Aborted | Exit::RuntimeGone) => Exit::Panicked(
-                format!("{} (in a destructor, as its future was dropped)", panic_message(panic)),
-            ),
-            (Err(panic), exit) => {
-                std::mem::forget(panic);
-                exit
+            (Err(panic), Exit::Ok | Exit::Disabled | Exit::Aborted | Exit::RuntimeGone) => {
+                Exit::Panicked(panic.with("in a destructor, as its future was dropped"))
             }
-            (Ok(()), exit) => exit,
+            (_, exit) => exit,
         };
         cell.leave_poll();
         done.ended(exit);
@@ -208,9 +204,7 @@ impl Future for Isolated {
         }
         let span = this.span.get_or_insert_with(|| cell.label.span());
         let polled = within(Some(span), || {
-            AMBIENT.sync_scope(Arc::clone(&cell), || {
-                catch_unwind(AssertUnwindSafe(|| work.future.as_mut().poll(cx).map(Exit::of)))
-            })
+            AMBIENT.sync_scope(Arc::clone(&cell), || caught(|| work.future.as_mut().poll(cx).map(Exit::of)))
         });
         match polled {
             Ok(Poll::Pending) => {
@@ -225,7 +219,7 @@ impl Future for Isolated {
                 Poll::Ready(())
             }
             Err(panic) => {
-                this.finish(Exit::Panicked(panic_message(panic)));
+                this.finish(Exit::Panicked(panic));
                 Poll::Ready(())
             }
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::context::{AMBIENT, Host};
-use crate::event::{Operation, ReloadReport};
+use crate::event::{Event, Events, Operation, ReloadReport};
 use crate::machine::Input;
 use crate::status::Status;
 
@@ -151,6 +151,26 @@ impl Control {
     /// Returns the report of the last reload that was committed or refused.
     pub fn last_reload(&self) -> Option<Arc<ReloadReport>> {
         self.host.as_ref().and_then(|host| host.last_reload())
+    }
+
+    /// The events from now on, as something to await.
+    ///
+    /// # Phase
+    ///
+    /// Any, before the boot and after the end included, from any thread: who comes later sees what comes after. After
+    /// the end there is nothing, and that at once; likewise where the operating system refuses the thread that wakes
+    /// subscribers.
+    pub fn subscribe(&self) -> Events {
+        self.host.as_ref().map_or_else(Events::ended, |host| host.sink().subscribe())
+    }
+
+    /// What the flight recorder holds: the last 256 events, oldest first, the details that no log wanted included.
+    ///
+    /// # Phase
+    ///
+    /// Any, after the end included. [`Outcome::events`](crate::Outcome::events) is the same at the end.
+    pub fn flight_record(&self) -> Vec<Event> {
+        self.host.as_ref().map(|host| host.sink().record()).unwrap_or_default()
     }
 
     /// Asks every task that waits for it to reopen its log files, as SIGUSR1 does.

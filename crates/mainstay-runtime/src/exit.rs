@@ -1,10 +1,11 @@
 //! How a hook or a task ended, as plain data: no value of the user's crosses to the supervisor.
 
-use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use mainstay_registry::{Error, Override};
+
+use crate::caught::{Panicked, panic_message};
 
 /// The end of one hook, task or child.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,7 +14,7 @@ pub(crate) enum Exit {
     /// The task said that it has nothing to do here, whatever the policy.
     Disabled,
     Failed(Cause),
-    Panicked(String),
+    Panicked(Panicked),
     /// Ended at our request, by dropping its future.
     Aborted,
     /// Its future was dropped by the runtime it ran on, not by us.
@@ -122,17 +123,4 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.chain[0])
     }
-}
-
-/// The text of a panic. The payload is forgotten, because its `Drop` may panic in its turn.
-pub(crate) fn panic_message(payload: Box<dyn Any + Send>) -> String {
-    let message = if let Some(text) = payload.downcast_ref::<&'static str>() {
-        (*text).to_owned()
-    } else if let Some(text) = payload.downcast_ref::<String>() {
-        text.clone()
-    } else {
-        "a panic with a payload that is not text".to_owned()
-    };
-    std::mem::forget(payload);
-    message
 }

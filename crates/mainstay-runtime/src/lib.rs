@@ -43,6 +43,7 @@
 //! workers cost no provider its `shutdown`. What it awaits from the blocked runtime may never come; its deadline
 //! holds.
 
+mod caught;
 mod cell;
 mod clock;
 pub mod codes;
@@ -64,7 +65,7 @@ mod supervise;
 
 pub use self::context::{Child, Every, RunContext, note, task};
 pub use self::control::{Control, ControlError, Done, Reloading, Request};
-pub use self::event::{Busy, Event, EventKind, Operation, ReloadReport, ReloadResult, TaskName};
+pub use self::event::{Busy, Event, EventKind, Events, Operation, ReloadReport, ReloadResult, TaskName};
 pub use self::exit::{Cause, CauseKind};
 pub use self::outcome::{Cut, CutBy, Failure, Forced, Outcome, OutcomeError, Problem, StopCause};
 pub use self::runnable::{RunnableFn, runnable};

@@ -1,15 +1,14 @@
 //! The end of the references: dropped in reverse plan order, each isolated, so that a destructor has a name.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mainstay_registry::{Phase, Provider, Registry};
 use mainstay_sync::{Epochs, Open};
 
+use crate::caught::caught;
 use crate::cell::Cell;
 use crate::engine::Engine;
-use crate::exit::panic_message;
-use crate::outcome::{Failure, Problem};
+use crate::outcome::Failure;
 
 /// Everything of the user's that the engine held.
 pub(crate) struct Release<S> {
@@ -48,9 +47,8 @@ impl Progress {
 
     fn dropping<T>(&self, name: &'static str, value: T) {
         self.found().current = Some(name);
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(move || drop(value))) {
-            let message = format!("{} (in a destructor)", panic_message(panic));
-            let failure = Failure::new(name, Phase::Shutdown, Problem::Panic(message));
+        if let Err(panic) = caught(move || drop(value)) {
+            let failure = Failure::panicked(name, Phase::Shutdown, panic.with("in a destructor"));
             self.found().failures.push(failure);
         }
         self.found().current = None;

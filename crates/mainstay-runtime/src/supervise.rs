@@ -327,9 +327,8 @@ impl<S: Clone + Send + Sync + 'static> Done for ShutdownOn<S> {
         match exit {
             Exit::Ok | Exit::Disabled => self.engine.feed(Input::Stop(StopCause::ShutdownOn)),
             // A future that panicked will never ask for the end again: that is the end.
-            Exit::Panicked(message) => {
-                self.engine
-                    .feed(Input::Stop(StopCause::Requested(format!("shutdown_on panicked: {message}"))));
+            Exit::Panicked(panic) => {
+                self.engine.feed(Input::Stop(StopCause::Requested(format!("shutdown_on panicked: {panic}"))));
             }
             _ => {}
         }

@@ -21,7 +21,7 @@ use super::{Child, RunContext};
 use crate::cell::{Cell, Done, Label, Seen, Work};
 use crate::clock::Clock;
 use crate::control::{ControlError, OrderAnswer, ReloadAnswer};
-use crate::event::{Operation, ReloadReport, TaskName};
+use crate::event::{Operation, ReloadReport, Sink, TaskName};
 use crate::exit::Exit;
 use crate::machine::{Input, TaskId};
 use crate::status::Status;
@@ -46,6 +46,7 @@ pub(crate) trait Host: Send + Sync {
     fn shutdown(self: Arc<Self>, reason: String) -> oneshot::Receiver<OrderAnswer>;
     fn status(self: Arc<Self>) -> Status;
     fn last_reload(&self) -> Option<Arc<ReloadReport>>;
+    fn sink(&self) -> &Sink;
 }
 
 pub(crate) struct Generation {

@@ -12,7 +12,7 @@ use super::{Engine, Felt};
 use crate::clock::Clock;
 use crate::context::{AMBIENT, Host};
 use crate::control::{ControlError, OrderAnswer, ReloadAnswer};
-use crate::event::{Busy, EventKind, Operation, ReloadReport};
+use crate::event::{Busy, EventKind, Operation, ReloadReport, Sink};
 use crate::machine::{Input, Look, ReloadOf, TaskId, describe};
 use crate::outcome::StopCause;
 use crate::status::Status;
@@ -183,6 +183,10 @@ impl<S: Clone + Send + Sync + 'static> Host for Engine<S> {
         let wedged = self.pulse.lock().unwrap_or_else(PoisonError::into_inner).wedged_since();
         status.wedged = wedged.map(|at| self.now().saturating_duration_since(at));
         status
+    }
+
+    fn sink(&self) -> &Sink {
+        &self.sink
     }
 
     fn last_reload(&self) -> Option<Arc<ReloadReport>> {

@@ -1,6 +1,5 @@
 //! Turns a decision of the machine into a task that calls the user's code.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 
 use futures_util::future::BoxFuture;
@@ -9,9 +8,10 @@ use mainstay_registry::{Phase, Provider, Result};
 use super::nodes::{Running, TaskSlot, Told};
 use super::slot::cancel;
 use super::{Engine, Slot};
+use crate::caught::caught;
 use crate::cell::{Cell, Done, Label, Work};
 use crate::context::{Generation, Host, MainDone, RunContext};
-use crate::exit::{Exit, panic_message};
+use crate::exit::Exit;
 use crate::machine::{HookId, HookKind, Input, TaskId};
 
 impl<S: Clone + Send + Sync + 'static> Engine<S> {
@@ -175,10 +175,8 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
 }
 
 fn validate<S: 'static>(provider: &dyn Provider<S>, state: &S, name: &'static str) -> Exit {
-    let result = catch_unwind(AssertUnwindSafe(|| {
-        Exit::of(provider.validate(state).map_err(|error| error.in_phase(Phase::Validate, name)))
-    }));
-    result.unwrap_or_else(|panic| Exit::Panicked(panic_message(panic)))
+    caught(|| Exit::of(provider.validate(state).map_err(|error| error.in_phase(Phase::Validate, name))))
+        .unwrap_or_else(Exit::Panicked)
 }
 
 struct HookDone<S> {

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use mainstay_registry::Phase;
+use tracing::level_filters::LevelFilter;
 use tracing::{debug, error, info, warn};
 
 use super::{Busy, Event, EventKind, ReloadReport, ReloadResult, TaskName};
@@ -16,7 +17,17 @@ use crate::outcome::{Failure, StopCause};
 /// The target of every line: what a filter names.
 const TARGET: &str = "mainstay";
 
-pub(crate) fn log(event: &Event) {
+/// Whether this may be a line: a detail is one at the level `debug` alone.
+pub(super) fn wants(kind: &EventKind) -> bool {
+    !kind.is_detail() || LevelFilter::current() >= LevelFilter::DEBUG
+}
+
+pub(super) fn reader_panicked(message: &str) {
+    error!(target: TARGET, "a reader of events panicked and is not called again: {message}");
+}
+
+#[allow(clippy::too_many_lines, reason = "one line for each event")]
+pub(super) fn log(event: &Event) {
     match &event.kind {
         EventKind::Planned { providers, warnings } => {
             debug!(target: TARGET, phase = "plan", providers, "planned");
@@ -192,6 +203,7 @@ fn failed(failure: &Failure) {
         generation = failure.generation(),
         code = failure.code().id,
         seen = failure.seen(),
+        at = failure.panicked_at(),
         "{}",
         failure.headline()
     );

@@ -1,9 +1,16 @@
 //! Events: everything that happens in a lifecycle, as one closed set of typed facts.
 
+mod hub;
 mod log;
+mod record;
 mod sink;
+mod subscribe;
+#[cfg(test)]
+mod tests;
+mod text;
 
 pub(crate) use self::sink::{Reader, Sink};
+pub use self::subscribe::Events;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,6 +27,9 @@ use crate::status::Unready;
 pub struct Event {
     /// On the machine's monotonic clock.
     pub at: Instant,
+    /// Its place among the events of its lifecycle, from 1. Each has the next number; only an [`EventKind::Lost`]
+    /// bears that of the last one that it stands for.
+    pub number: u64,
     /// What happened.
     pub kind: EventKind,
 }
@@ -239,7 +249,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// One of the many that are a line at the level `debug`, and nothing else.
-    pub(crate) fn is_detail(&self) -> bool {
+    fn is_detail(&self) -> bool {
         matches!(
             self,
             Self::Booting { .. }

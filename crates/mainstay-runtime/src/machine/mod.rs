@@ -40,7 +40,7 @@ use crate::cell::Seen;
 use crate::control::{ControlError, Done};
 use crate::event::{EventKind, ReloadReport};
 use crate::exit::Exit;
-use crate::outcome::{CutBy, Failure, Forced, Problem, StopCause};
+use crate::outcome::{CutBy, Failure, Forced, StopCause};
 use crate::signals::Signal;
 use crate::spec::{LAST_CHANCE, Limits, Spec};
 
@@ -343,8 +343,8 @@ impl Machine {
         exit: Exit,
         site: Option<&'static Location<'static>>,
     ) {
-        if let Exit::Panicked(message) = exit {
-            self.note_failure(Failure::new(provider, phase, Problem::Panic(message)).at(site));
+        if let Exit::Panicked(panic) = exit {
+            self.note_failure(Failure::panicked(provider, phase, panic).at(site));
         }
     }
 

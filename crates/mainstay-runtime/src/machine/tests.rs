@@ -529,7 +529,7 @@ impl World {
         self.texts += 1;
         let text = format!("e{}.", self.texts);
         self.tell(&text, who, phase);
-        Exit::Panicked(text)
+        Exit::Panicked(text.into())
     }
 
     fn tell(&mut self, text: &str, who: usize, phase: Phase) {
@@ -755,7 +755,7 @@ impl World {
                 let exit = Exit::Failed(Cause::of(Error::Validate { name: "", source: "later".into() }));
                 self.after(time, Event::Hook(id, exit));
             }
-            Act::Panic(time) => self.after(time, Event::Hook(id, Exit::Panicked(String::new()))),
+            Act::Panic(time) => self.after(time, Event::Hook(id, Exit::Panicked("".into()))),
             Act::Hang(_) | Act::PanicDrop => {}
             Act::Starved => {
                 self.eyes.0.borrow_mut().insert(id.serial);
@@ -861,7 +861,7 @@ impl World {
                 self.after(0, Event::Hook(id, Exit::Aborted));
             }
             Act::Hang(Some(time)) => self.after(time, Event::Hook(id, Exit::Aborted)),
-            Act::PanicDrop => self.after(0, Event::Hook(id, Exit::Panicked(String::new()))),
+            Act::PanicDrop => self.after(0, Event::Hook(id, Exit::Panicked("".into()))),
             Act::Hang(None) | Act::Block(_) | Act::BlockFail(_) => {}
             // The engine takes it back at once.
             Act::Starved => self.hook_over(id, Exit::NeverBegan),
@@ -923,7 +923,7 @@ impl World {
             Act::Fail(_) | Act::BlockFail(_) | Act::Invalid(_) => {
                 self.after(0, Event::Walk(id, Some((node, invalid()))));
             }
-            Act::Panic(_) => self.after(0, Event::Walk(id, Some((node, Exit::Panicked(String::new()))))),
+            Act::Panic(_) => self.after(0, Event::Walk(id, Some((node, Exit::Panicked("".into()))))),
             // It blocks its thread, for a while or for ever.
             Act::Hang(Some(time)) => self.after(time, Event::Walk(id, Some((node, invalid())))),
             Act::Hang(None) | Act::PanicDrop | Act::Starved => {}
@@ -962,7 +962,7 @@ impl World {
         let task = self.plans[id.node].tasks[id.task].clone();
         let first = match task.life {
             Life::Ends(0) => Some(Exit::Ok),
-            Life::Fails(0) | Life::Recoverable(0) | Life::Panics(0) => Some(Exit::Panicked(String::new())),
+            Life::Fails(0) | Life::Recoverable(0) | Life::Panics(0) => Some(Exit::Panicked("".into())),
             Life::Blocks => return,
             _ => None,
         };
@@ -981,7 +981,7 @@ impl World {
                 let exit = Exit::Failed(Cause::of(Error::recoverable("well")));
                 self.after(time, Event::Over(id, exit));
             }
-            Life::Panics(time) => self.after(time, Event::Over(id, Exit::Panicked(String::new()))),
+            Life::Panics(time) => self.after(time, Event::Over(id, Exit::Panicked("".into()))),
             Life::Winds(time, _) | Life::WindsFailed(time, _) => self.after(time, Event::Main(id)),
             Life::ChildFails(time) => self.after(time, Event::Child(id)),
             _ => {}
@@ -1024,7 +1024,7 @@ impl World {
         }
         match self.plans[id.node].tasks[id.task].life {
             Life::Undead | Life::Blocks | Life::Winds(_, None) | Life::WindsFailed(_, None) => {}
-            Life::PanicDrop => self.after(0, Event::Over(id, Exit::Panicked(String::new()))),
+            Life::PanicDrop => self.after(0, Event::Over(id, Exit::Panicked("".into()))),
             Life::Winds(_, Some(time)) | Life::WindsFailed(_, Some(time)) => {
                 self.after(time, Event::Over(id, Exit::Ok));
             }
@@ -1370,7 +1370,7 @@ fn live_through(scenario: &Scenario) {
     let mut world = World::new(scenario);
     let lived = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| world.run()));
     if let Err(panic) = lived {
-        panic!("{}\n{}", crate::exit::panic_message(panic), world.trace.join("\n"));
+        panic!("{}\n{}", crate::caught::panic_message(panic), world.trace.join("\n"));
     }
 }
 

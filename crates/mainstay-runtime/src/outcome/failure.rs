@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use mainstay_registry::{Code, Phase};
 
+use crate::caught::{Panicked, caught, panic_message, watch_panics};
 use crate::clock::human;
 use crate::codes;
 use crate::exit::{Cause, CauseKind, Exit};
@@ -19,6 +20,7 @@ pub struct Failure {
     generation: Option<u64>,
     phase: Phase,
     problem: Problem,
+    panicked_at: Option<String>,
     detail: Option<String>,
     site: Option<&'static Location<'static>>,
 }
@@ -48,18 +50,50 @@ pub enum Problem {
 
 impl Failure {
     pub(crate) fn new(provider: &'static str, phase: Phase, problem: Problem) -> Self {
-        Self { provider, task: None, generation: None, phase, problem, detail: None, site: None }
+        Self {
+            provider,
+            task: None,
+            generation: None,
+            phase,
+            problem,
+            panicked_at: None,
+            detail: None,
+            site: None,
+        }
     }
 
     /// The failure that an exit is, if it is one.
     pub(crate) fn of(provider: &'static str, phase: Phase, exit: Exit) -> Option<Self> {
         let problem = match exit {
             Exit::Failed(cause) => Problem::Error(cause),
-            Exit::Panicked(message) => Problem::Panic(message),
+            Exit::Panicked(panic) => return Some(Self::panicked(provider, phase, panic)),
             Exit::RuntimeGone => Problem::RuntimeGone,
             Exit::Ok | Exit::Disabled | Exit::Aborted | Exit::NeverBegan => return None,
         };
         Some(Self::new(provider, phase, problem))
+    }
+
+    pub(crate) fn panicked(provider: &'static str, phase: Phase, panic: Panicked) -> Self {
+        let Panicked { message, place } = panic;
+        Self { panicked_at: place, ..Self::new(provider, phase, Problem::Panic(message)) }
+    }
+
+    /// Calls user code outside of a runtime, and turns a panic of it into the failure that it is, with its place.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mainstay_registry::Phase;
+    /// use mainstay_runtime::Failure;
+    ///
+    /// let failure = Failure::catch("mail", Phase::Register, || panic!("no mail today")).unwrap_err();
+    /// assert!(failure.to_string().contains("'mail' panicked: no mail today"));
+    /// assert!(failure.panicked_at().is_some_and(|place| place.contains(".rs:")));
+    /// ```
+    #[allow(clippy::result_large_err, reason = "a panic is rare, and its failure is kept as it is")]
+    pub fn catch<T>(provider: &'static str, phase: Phase, code: impl FnOnce() -> T) -> Result<T, Self> {
+        watch_panics();
+        caught(code).map_err(|panic| Self::panicked(provider, phase, panic))
     }
 
     /// A failure of user code that ran outside of a runtime: an error.
@@ -67,9 +101,10 @@ impl Failure {
         Self::new(provider, phase, Problem::Error(Cause::of(error.in_phase(phase, provider))))
     }
 
-    /// A failure of user code that ran outside of a runtime: what `catch_unwind` caught.
+    /// A failure of user code that ran outside of a runtime: what `catch_unwind` caught. Its place is not known, as
+    /// it is to [`catch`](Self::catch).
     pub fn from_panic(provider: &'static str, phase: Phase, payload: Box<dyn std::any::Any + Send>) -> Self {
-        Self::new(provider, phase, Problem::Panic(crate::exit::panic_message(payload)))
+        Self::new(provider, phase, Problem::Panic(panic_message(payload)))
     }
 
     /// A failure of user code that ran outside of a runtime: a hang.
@@ -122,6 +157,12 @@ impl Failure {
     /// What went wrong.
     pub fn problem(&self) -> &Problem {
         &self.problem
+    }
+
+    /// Where it panicked, if it did: `src/db.rs:12:5`. Not known of a panic that was resumed, and where the program has
+    /// installed a panic hook of its own later that does not call the one before it.
+    pub fn panicked_at(&self) -> Option<&str> {
+        self.panicked_at.as_deref()
     }
 
     /// What was seen beside: the last note, how long it has blocked a thread.
@@ -248,9 +289,12 @@ impl Failure {
 }
 
 impl fmt::Display for Failure {
-    /// One line per cause: the headline, what was seen beside, the sources, the site of registration.
+    /// One line per cause: the headline, the place of a panic, what was seen beside, the sources, the site of registration.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "error[{}]: {}", self.code().id, self.headline())?;
+        if let Some(place) = &self.panicked_at {
+            write!(f, "\n  at          {place}")?;
+        }
         if let Problem::Error(cause) = &self.problem {
             for source in &cause.chain()[1..] {
                 write!(f, "\n  caused by   {source}")?;

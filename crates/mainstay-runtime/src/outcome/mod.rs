@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::event::Event;
 use crate::signals::Signal;
 
 /// What ended a run.
@@ -149,6 +150,8 @@ pub(crate) struct Ending {
     pub(crate) hooks_due: usize,
     pub(crate) notes: Vec<String>,
     pub(crate) stopped: Vec<&'static str>,
+    /// The last ones, oldest first.
+    pub(crate) events: Arc<[Event]>,
     /// Shared by the clones, so that whoever prints first is the only one.
     pub(crate) printed: Arc<AtomicBool>,
 }
@@ -172,6 +175,7 @@ impl Ending {
             hooks_due: 0,
             notes: Vec::new(),
             stopped: Vec::new(),
+            events: Arc::default(),
             printed: Arc::new(AtomicBool::new(false)),
         }
     }
@@ -260,6 +264,16 @@ impl Outcome {
         (self.0.hooks_done, self.0.hooks_due)
     }
 
+    /// The last events, oldest first: what the flight recorder held at the end, 256 at most.
+    pub fn events(&self) -> &[Event] {
+        &self.0.events
+    }
+
+    pub(crate) fn with_events(mut self, events: Vec<Event>) -> Self {
+        self.0.events = events.into();
+        self
+    }
+
     /// `Ok` for exit code 0, else an error whose text is the report: for a `main` that returns a `Result`.
     pub fn into_result(self) -> Result<(), OutcomeError> {
         if self.0.code == 0 { Ok(()) } else { Err(OutcomeError(self)) }
@@ -276,9 +290,11 @@ impl Outcome {
     }
 
     /// Prints the report on standard error, once, and only if there is something worth a line; gives up after 250 ms.
+    ///
+    /// Below it stand the last events, 32 at most, when the exit code is not 0.
     pub fn print(&self) {
         if self.is_worth_a_report() && !self.0.printed.swap(true, Ordering::Relaxed) {
-            print_bounded(self.to_string(), Duration::from_millis(250));
+            print_bounded(self.printed(), Duration::from_millis(250));
         }
     }
 

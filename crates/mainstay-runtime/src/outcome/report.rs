@@ -1,7 +1,7 @@
 //! The report: the outcome as a person reads it at three in the morning.
 
-use std::fmt;
-use std::io::Write;
+use std::fmt::{self, Write as _};
+use std::io::Write as _;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -85,6 +85,24 @@ impl Outcome {
             human(self.0.stop_budget),
             self.0.code
         )
+    }
+}
+
+/// How many events are printed.
+const SHOWN: usize = 32;
+
+impl Outcome {
+    /// What is printed: the report, and below it the last events when the run did not end well.
+    pub(crate) fn printed(&self) -> String {
+        let mut text = self.to_string();
+        let events = &self.0.events;
+        let Some(end) = events.last().filter(|_| self.0.code != 0).map(|last| last.at) else { return text };
+        text.push_str("\n  last events, by the time before the end");
+        for event in &events[events.len().saturating_sub(SHOWN)..] {
+            let before = human(end.saturating_duration_since(event.at));
+            let _ = write!(text, "\n  {before:>10}  {}", event.kind);
+        }
+        text
     }
 }
 

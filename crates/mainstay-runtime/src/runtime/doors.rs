@@ -10,6 +10,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::Runtime;
 use super::linger::{Active, Lingering};
+use crate::caught::watch_panics;
 use crate::clock::Clock;
 use crate::codes;
 use crate::context::Host;
@@ -95,6 +96,7 @@ impl<S: Clone + Send + Sync + 'static> Runtime<S> {
         taken: Arc<AtomicBool>,
         ready: Option<oneshot::Sender<()>>,
     ) -> Option<Arc<dyn Host>> {
+        watch_panics();
         let limits = self.limits();
         let clock = if self.inline { Clock::Ambient } else { Clock::Real };
         let sink = if self.inline { Ok(Sink::direct(self.readers)) } else { Sink::threaded(self.readers) };
@@ -121,14 +123,18 @@ impl<S: Clone + Send + Sync + 'static> Runtime<S> {
         let (signals, shutdown_on) = (self.signals, self.shutdown_on);
         let own_signals = signals.are_the_process_own() && !self.inline;
         let stuck = self.exit_when_stuck;
+        let over = engine.sink.finish_at_drop();
         if self.inline {
             let supervise = async move {
                 let (listening, deaf) = listen(signals);
+                let sink = engine.sink.clone();
                 let mut supervisor = Supervisor { engine, listening, limits, shutdown_on };
-                deliver(match deaf {
+                let outcome = match deaf {
                     None => supervisor.lifecycle().await,
                     Some(deaf) => supervisor.refuse(deaf).await,
-                });
+                };
+                drop(over);
+                deliver(outcome.with_events(sink.record()));
             };
             host.handle().spawn(supervise);
             return Some(host);
@@ -138,7 +144,10 @@ impl<S: Clone + Send + Sync + 'static> Runtime<S> {
             let active = own_signals.then(Active::new);
             let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
                 Ok(runtime) => runtime,
-                Err(error) => return deliver(lost(&format!("its own runtime could not be built: {error}"))),
+                Err(error) => {
+                    drop(over);
+                    return deliver(lost(&format!("its own runtime could not be built: {error}")));
+                }
             };
             runtime.block_on(async move {
                 let (listening, deaf) = listen(signals);
@@ -148,11 +157,13 @@ impl<S: Clone + Send + Sync + 'static> Runtime<S> {
                     None => supervisor.lifecycle().await,
                     Some(deaf) => supervisor.refuse(deaf).await,
                 };
+                let outcome = outcome.with_events(sink.record());
                 if outcome.forced_by().is_some() && own_signals {
                     super::linger::exit_now(&outcome);
                 }
                 sink.flush(FLUSH);
-                // The readers go with the last sink, not with the thread that stays.
+                drop(over);
+                // The log goes with the last sink, not with the thread that stays.
                 drop(sink);
                 let Supervisor { engine, listening, .. } = supervisor;
                 drop(engine);

@@ -125,6 +125,6 @@ impl Lingering {
 /// A second signal: the process ends from here, whatever its other threads do.
 #[allow(clippy::disallowed_methods, reason = "this is the forced exit")]
 pub(super) fn exit_now(outcome: &Outcome) -> ! {
-    crate::outcome::print_bounded(outcome.to_string(), Duration::from_millis(50));
+    crate::outcome::print_bounded(outcome.printed(), Duration::from_millis(50));
     std::process::exit(i32::from(outcome.exit_code()))
 }

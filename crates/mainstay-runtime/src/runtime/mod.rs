@@ -166,8 +166,9 @@ impl<S: Clone + Send + Sync + 'static> Runtime<S> {
         self
     }
 
-    /// Adds a reader of events. It is called on the writer thread, in order, and may take its time: events that
-    /// find the queue full are dropped and counted. A reader that panics is not called again.
+    /// Adds a reader of events. It is called in order, on a thread of its own, and may take its time: of 4096 events
+    /// that wait for it the oldest are dropped, and an [`EventKind::Lost`](crate::EventKind::Lost) in their place says
+    /// how many. A reader that panics is not called again. The last event is `Finished`; then the reader is dropped.
     pub fn on_event(mut self, reader: impl FnMut(&Event) + Send + 'static) -> Self {
         self.readers.push(Box::new(reader));
         self

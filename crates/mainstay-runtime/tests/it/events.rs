@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mainstay_registry::{Phase, ReadyWhen};
-use mainstay_runtime::{EventKind, Runtime, Signals};
+use mainstay_runtime::{Event, EventKind, Runtime, Signals};
 use mainstay_test::{Blocker, Fault, Log};
 
 use crate::registry;
@@ -202,4 +202,115 @@ async fn a_reader_may_use_control_from_inside() {
     running.control().reload();
     assert_eq!(running.wait().await.exit_code(), 0);
     assert_eq!(seen.count("stop requested by request (seen a reload)"), 1);
+}
+
+fn numbers(events: &[Event]) -> Vec<u64> {
+    events.iter().map(|event| event.number).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn subscribers_and_the_flight_recorder_see_what_the_readers_see() {
+    let (log, seen, subscribed) = (Log::new(), Log::new(), Log::new());
+    let registry =
+        registry![fake::<A>("db", &log), fake::<B>("http", &log).requires::<A>().runs(Fault::None)];
+    let running = paused(registry).on_event(events(&seen)).start().await.unwrap();
+    let before = seen.lines().len();
+    let mut late = running.control().subscribe();
+    assert!(late.try_next().is_none(), "it sees what comes after it");
+    let mut write = events(&subscribed);
+    let reads = tokio::spawn(async move {
+        while let Some(event) = late.next().await {
+            write(&event);
+        }
+    });
+    running.control().shutdown("enough");
+    let outcome = running.wait().await;
+    reads.await.unwrap();
+    assert_eq!(subscribed.lines(), seen.lines()[before..]);
+    assert_eq!(subscribed.lines().last().unwrap(), "finished 0");
+
+    let recorded = Log::new();
+    outcome.events().iter().for_each(events(&recorded));
+    assert_eq!(recorded.lines(), seen.lines(), "details included");
+    assert_eq!(numbers(outcome.events()), (1..=seen.lines().len() as u64).collect::<Vec<_>>());
+    assert_eq!(numbers(&running.control().flight_record()), numbers(outcome.events()));
+    assert!(running.control().subscribe().next().await.is_none(), "after the end there is nothing");
+}
+
+/// On the real clock and real threads: subscribed before the boot, from inside of a hook.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subscriber_from_before_the_boot_sees_every_event_once() {
+    let log = Log::new();
+    let registry = registry![
+        fake::<A>("db", &log).boot(Fault::Slow(Duration::from_millis(1))),
+        fake::<B>("http", &log).requires::<A>().runs_at_once(Fault::None),
+    ];
+    let runs = Runtime::new(registry, ()).signals(Signals::none()).run_on(tokio::runtime::Handle::current());
+    let (control, mut events) = (runs.control().clone(), runs.control().subscribe());
+    let outcome = tokio::task::spawn_blocking(|| runs.wait()).await.unwrap();
+    let mut seen = Vec::new();
+    while let Some(event) = events.next().await {
+        seen.push(event.number);
+    }
+    let all = numbers(outcome.events());
+    assert_eq!(seen, all[all.len() - seen.len()..], "from the moment of the subscription on");
+    assert_eq!(numbers(&control.flight_record()), all);
+    assert!(matches!(outcome.events().last().unwrap().kind, EventKind::Finished { exit_code: 0, .. }));
+}
+
+/// Hangs when subscribers are woken in the task, or on the thread, that emits.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subscriber_that_never_reads_or_whose_waker_blocks_does_not_delay_a_stop() {
+    struct Blocks(Blocker);
+    impl std::task::Wake for Blocks {
+        fn wake(self: Arc<Self>) {
+            self.0.block();
+        }
+    }
+    let (log, blocker) = (Log::new(), Blocker::new());
+    let registry = registry![fake::<A>("a", &log).runs(Fault::None)];
+    let running = Runtime::new(registry, ()).signals(Signals::none()).start().await.unwrap();
+    let unread = running.control().subscribe();
+    let mut waits = running.control().subscribe();
+    let waker = std::task::Waker::from(Arc::new(Blocks(blocker.clone())));
+    {
+        let mut next = std::pin::pin!(waits.next());
+        assert!(next.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
+    }
+    running.control().shutdown("enough");
+    assert_eq!(running.wait().await.exit_code(), 0);
+    assert_eq!(log.count("shutdown a"), 1);
+    blocker.release();
+    drop(unread);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_event_says_what_happened_in_one_line() {
+    let log = Log::new();
+    let registry = registry![
+        fake::<A>("db", &log).boot(Fault::Slow(Duration::from_millis(20))),
+        fake::<B>("http", &log).requires::<A>().runs_at_once(Fault::Error("two\nlines")),
+    ];
+    let outcome = paused(registry).run().await;
+    let lines: Vec<String> = outcome.events().iter().map(|event| event.kind.to_string()).collect();
+    assert_eq!(
+        lines,
+        [
+            "planned 2 providers",
+            "booting 'db'",
+            "booted 'db' in 20 ms",
+            "booting 'http'",
+            "booted 'http' in 0 us",
+            "boot of 2 providers finished in 20 ms",
+            "started 'http', generation 1",
+            "runnable 'http' failed: two lines",
+            "stop by failure",
+            "stopping 'http'",
+            "stopped 'http' in 0 us",
+            "stopping 'db'",
+            "stopped 'db' in 0 us",
+            "stop finished in 0 us, exit 1",
+        ]
+    );
+    assert!(!outcome.to_string().contains("booted"), "the report itself is as short as ever");
 }

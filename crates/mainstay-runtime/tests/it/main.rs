@@ -13,6 +13,7 @@ mod context;
 mod control;
 mod events;
 mod outcome;
+mod panics;
 mod progress;
 mod pulse;
 mod readiness;

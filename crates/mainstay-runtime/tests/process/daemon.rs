@@ -73,7 +73,10 @@ impl Place {
         let leave = self.words.get("leave").unwrap_or("exit");
         match self.words.get("door").unwrap_or("run") {
             "run" => self.tokio.block_on(async { left(leave, runtime.run().await) }).report(),
-            "start" => left(leave, self.tokio.block_on(started(runtime))).report(),
+            "start" => {
+                let hook = self.words.get("hook");
+                left(leave, self.tokio.block_on(started(runtime, hook))).report()
+            }
             "run-on" => self.run_on(runtime),
             "dropped" => {
                 self.tokio.block_on(async {
@@ -127,9 +130,21 @@ impl Place {
     }
 }
 
-async fn started(runtime: Runtime<()>) -> Outcome {
+async fn started(runtime: Runtime<()>, hook: Option<&str>) -> Outcome {
     match runtime.start().await {
         Ok(running) => {
+            // Later than the runtime's own.
+            match hook {
+                Some("own") => std::panic::set_hook(Box::new(|_| say("own hook"))),
+                Some("chained") => {
+                    let before = std::panic::take_hook();
+                    std::panic::set_hook(Box::new(move |info| {
+                        say("own hook");
+                        before(info);
+                    }));
+                }
+                _ => {}
+            }
             say("started");
             running.wait().await
         }

@@ -10,6 +10,7 @@ crate::tests! {
     a_shutdown_that_fails_is_listed_and_changes_no_exit_code
         in MULTI CURRENT MULTI_START MULTI_BLOCKED_LATER CURRENT_BLOCKED_LATER;
     a_panic_in_shutdown_exits_with_1 in MULTI CURRENT MULTI_BLOCKED_LATER CURRENT_BLOCKED_LATER;
+    the_place_of_a_panic_survives_a_later_hook_that_calls_the_one_before_it in MULTI_START;
     a_shutdown_that_hangs_ends_at_its_deadline in MULTI CURRENT MULTI_BLOCKED_LATER CURRENT_BLOCKED_LATER;
     a_shutdown_that_blocks_its_thread_is_named
         in MULTI CURRENT CURRENT_ON MULTI_BLOCKED_LATER CURRENT_BLOCKED_LATER;
@@ -46,8 +47,32 @@ fn a_panic_in_shutdown_exits_with_1(place: Place) {
         ended(place, &["dns", &db, "web requires=db run=wait stop-ms=100"])
             .exits(1)
             .says(&["error[MS0215]: provider 'db' panicked during shutdown: boom", "stopped by SIGTERM"])
+            // Also on a rescue thread.
+            .says(&[
+                "\n  at          crates/mainstay-runtime/tests/process/probe.rs:",
+                "last events",
+                "stopped 'dns'",
+            ])
             .prints(&["shutdown db", "shutdown dns"]);
     }
+}
+
+/// A hook of the program's own that is installed later and calls nobody else's takes the place away, and nothing more.
+fn the_place_of_a_panic_survives_a_later_hook_that_calls_the_one_before_it(place: Place) {
+    let run = |hook: &str| {
+        let mut daemon = place.start(&format!("hook={hook}"), &["db shutdown=panic", "web run=wait"]);
+        daemon.wait_for("started");
+        daemon.signal(Signal::Terminate);
+        daemon.end().exits(1).says(&["error[MS0215]: provider 'db' panicked during shutdown: boom"])
+    };
+    run("none")
+        .says(&["\n  at          crates/mainstay-runtime/tests/process/probe.rs:"])
+        .without(&["own hook"]);
+    run("chained")
+        .says(&["\n  at          crates/mainstay-runtime/tests/process/probe.rs:"])
+        .prints(&["own hook"]);
+    let ended = run("own").prints(&["own hook"]);
+    assert!(!ended.err.contains("\n  at "), "{}", ended.err);
 }
 
 fn a_shutdown_that_hangs_ends_at_its_deadline(place: Place) {

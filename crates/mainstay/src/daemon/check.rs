@@ -1,6 +1,5 @@
 //! `check`: register, plan, and what validates before boot. No other hook is called.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -105,14 +104,14 @@ fn validate(
     let (done, wait) = mpsc::sync_channel(1);
     let run = move || {
         let _entered = tokio.enter();
-        let result = catch_unwind(AssertUnwindSafe(|| provider.validate(&daemon)));
+        let result = Failure::catch(name, Phase::Validate, || provider.validate(&daemon));
         let _ = done.send(match result {
             Ok(Ok(())) => None,
             Ok(Err(error)) => {
                 let error = error.in_phase(Phase::Validate, name).named(name);
                 Some(Failure::from_error(name, Phase::Validate, error))
             }
-            Err(panic) => Some(Failure::from_panic(name, Phase::Validate, panic)),
+            Err(panicked) => Some(panicked),
         });
     };
     let ended = match thread::Builder::new().name(format!("validate {name}")).spawn(run) {

@@ -1,7 +1,7 @@
 //! Phase register: what was recorded is run, each isolated, and every failure is kept.
 
 use std::any::{Any, type_name};
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::Location;
 use std::sync::Arc;
 
 use mainstay_registry::{Error, InsertError, Phase, Provider, Result};
@@ -47,10 +47,10 @@ impl Registration {
 
     fn run(self, daemon: &Daemon) -> Option<Failure> {
         let run = self.run;
-        let failure = match catch_unwind(AssertUnwindSafe(|| run(daemon))) {
+        let failure = match Failure::catch(self.name, Phase::Register, || run(daemon)) {
             Ok(Ok(())) => return None,
             Ok(Err(error)) => Failure::from_error(self.name, Phase::Register, judged(error)),
-            Err(panic) => Failure::from_panic(self.name, Phase::Register, panic),
+            Err(panicked) => panicked,
         };
         Some(failure.at(Some(self.site)))
     }
