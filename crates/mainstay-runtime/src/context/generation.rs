@@ -108,6 +108,10 @@ impl Generation {
         self.id.generation
     }
 
+    pub(super) fn host(&self) -> Option<Arc<dyn Host>> {
+        self.host.clone()
+    }
+
     pub(crate) fn id(&self) -> TaskId {
         self.id
     }

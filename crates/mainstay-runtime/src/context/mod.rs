@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::cell::Cell;
+use crate::control::Control;
 use crate::machine::TaskId;
 
 tokio::task_local! {
@@ -118,6 +119,13 @@ impl RunContext {
     /// ```
     pub fn tick(&self) {
         self.generation.tick();
+    }
+
+    /// The handle to ask the lifecycle that this task is part of for its status, and to tell it what to do.
+    ///
+    /// Outside of a runtime (the registry's own walk) everything is refused as closed.
+    pub fn control(&self) -> Control {
+        Control::new(self.generation.host())
     }
 
     /// The provider's shown name.
