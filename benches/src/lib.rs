@@ -5,6 +5,7 @@
 //! ratios *of each round*, in which both sides saw the same weather. Nanoseconds differ between machines and hours;
 //! ratios are what to look at.
 
+pub mod supervisors;
 mod table;
 
 pub use self::table::{Aim, Table};

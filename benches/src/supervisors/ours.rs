@@ -1,0 +1,94 @@
+//! mainstay: a provider's runnable under the runtime, and children of one.
+//!
+//! Supervised from the runtime's own thread over a multi-thread tokio, and inline in a current-thread one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mainstay_registry::{Provider, Registry, RestartPolicy, Runnable, TaskFuture};
+use mainstay_runtime::{RunContext, Running, Runtime, Signals, runnable};
+use tokio::runtime::{Handle, RuntimeFlavor};
+
+use super::{Crasher, Crowd, Moment};
+
+impl Provider<()> for Crasher {
+    fn as_runnable(&self) -> Option<&dyn Runnable<()>> {
+        Some(self)
+    }
+}
+
+impl Runnable<()> for Crasher {
+    fn run(&self, _state: ()) -> TaskFuture {
+        let crasher = self.clone();
+        Box::pin(async move { Ok(crasher.live()?) })
+    }
+
+    fn restart_policy(&self) -> RestartPolicy {
+        at_once()
+    }
+}
+
+/// No delay, and no end of it.
+fn at_once() -> RestartPolicy {
+    RestartPolicy::on_failure().initial_delay(Duration::ZERO).unlimited()
+}
+
+/// A provider's runnable.
+pub async fn restart_of_a_runnable(crasher: Crasher) {
+    let registry = Registry::new();
+    registry.insert(Arc::new(crasher));
+    run_to_its_end(registry).await;
+}
+
+/// Spawned by one runnable; not supervised: the first that fails would fail it.
+pub async fn crowd_of_plain_children(crowd: Crowd) {
+    let keeper = {
+        let crowd = crowd.clone();
+        move |(), cx: RunContext| {
+            let crowd = crowd.clone();
+            async move {
+                crowd.mark(Moment::Empty);
+                for name in crowd.names() {
+                    let (crowd, cx_of_child) = (crowd.clone(), cx.clone());
+                    cx.spawn(name.clone(), async move {
+                        crowd.arrive();
+                        cx_of_child.shutdown_token().cancelled().await;
+                        Ok(())
+                    });
+                }
+                drop(crowd);
+                cx.shutdown_token().cancelled().await;
+                Ok(())
+            }
+        }
+    };
+    let registry = Registry::new();
+    registry.insert(Arc::new(runnable("keeper", keeper)));
+    start_and_stop(registry, crowd).await;
+}
+
+async fn start_and_stop(registry: Registry<()>, crowd: Crowd) {
+    let running = runtime(registry).start().await.expect("it starts");
+    crowd.started().await;
+    crowd.mark(Moment::Stopping);
+    running.control().shutdown("enough");
+    end(running).await;
+    crowd.mark(Moment::Stopped);
+}
+
+async fn run_to_its_end(registry: Registry<()>) {
+    end(runtime(registry).start().await.expect("it starts")).await;
+}
+
+async fn end(running: Running) {
+    let outcome = running.wait().await;
+    assert_eq!(outcome.exit_code(), 0, "{outcome}");
+}
+
+fn runtime(registry: Registry<()>) -> Runtime<()> {
+    let runtime = Runtime::new(registry, ()).signals(Signals::none());
+    match Handle::current().runtime_flavor() {
+        RuntimeFlavor::CurrentThread => runtime.inline(),
+        _ => runtime,
+    }
+}
