@@ -4,7 +4,8 @@
 //! written by hand over a `JoinSet`), tokio-graceful-shutdown, task-supervisor and ractor-supervisor, which take turns
 //! in each round:
 //! - restart without delay: from the moment before a task returns an error, or panics, to the first poll of its next
-//!   generation. The hook that prints panics is replaced by one that does nothing, for everybody.
+//!   generation. The hook that prints panics is replaced by one that does nothing, for everybody. What a panic itself
+//!   costs (some microseconds, more with each frame that it unwinds) is seen in the bare loop that catches it.
 //! - start: from the first call until each of n tasks has been polled; stop: from the call until all are gone. Every
 //!   task waits for its token.
 //!

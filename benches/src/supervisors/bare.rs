@@ -1,6 +1,7 @@
 //! Bare tokio: what one writes by hand over a `JoinSet`, and the floor.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tokio::task::{JoinSet, yield_now};
 use tokio_util::sync::CancellationToken;
@@ -23,6 +24,11 @@ pub async fn restart(crasher: Crasher) {
             names.insert(start(&mut tasks, crasher.clone()), name);
         }
     }
+}
+
+/// No new task, but a loop inside of one that catches: what the error or the panic itself costs.
+pub async fn restart_in_a_loop(crasher: Crasher) {
+    while !matches!(catch_unwind(AssertUnwindSafe(|| crasher.live())), Ok(Ok(()))) {}
 }
 
 /// Spawned, and nothing else known of them: what tokio itself needs for the same future.

@@ -60,7 +60,18 @@ pub const CONTENDERS: &[Contender] = &[
         restart: by!(bare::restart),
         crowd: by!(bare::crowd),
     },
-    Contender { name: "mainstay, a runnable", whose: Whose::OursToMeet, restart: None, crowd: None },
+    Contender {
+        name: "bare loop in one task",
+        whose: Whose::Theirs,
+        restart: by!(bare::restart_in_a_loop),
+        crowd: None,
+    },
+    Contender {
+        name: "mainstay, a runnable",
+        whose: Whose::OursToMeet,
+        restart: by!(ours::restart_of_a_runnable),
+        crowd: None,
+    },
     Contender {
         name: "mainstay, cx.spawn",
         whose: Whose::Ours,
