@@ -4,7 +4,7 @@
 //! written by hand over a `JoinSet`), tokio-graceful-shutdown, task-supervisor and ractor-supervisor, which take turns
 //! in each round:
 //! - restart without delay: from the moment before a task returns an error, or panics, to the first poll of its next
-//!   generation. The hook that prints panics is replaced by one that does nothing, for everybody. What a panic itself
+//!   generation. The hook that prints panics is replaced by one that ignores these, for everybody. What a panic itself
 //!   costs (some microseconds, more with each frame that it unwinds) is seen in the bare loop that catches it.
 //! - start: from the first call until each of n tasks has been polled; stop: from the call until all are gone. Every
 //!   task waits for its token.
@@ -19,7 +19,9 @@ use std::env;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use mainstay_benches::supervisors::{CONTENDERS, Contender, Crash, Crasher, Crowd, Moment, Whose, Work};
+use mainstay_benches::supervisors::{
+    CONTENDERS, Contender, Crash, Crasher, Crowd, Moment, Whose, Work, say_nothing_of_crashes,
+};
 use tokio::runtime::{Builder, Runtime as Tokio};
 
 /// How often everybody has its turn with restarts.
@@ -33,7 +35,7 @@ const AFTER_PANIC: Duration = Duration::from_micros(5);
 const CROWD: f64 = 1.8;
 
 fn main() {
-    std::panic::set_hook(Box::new(|_| {}));
+    say_nothing_of_crashes();
     println!(
         "what does supervision cost: from a crash to the next generation, and to start and stop n tasks?"
     );

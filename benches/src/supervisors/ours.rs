@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mainstay_registry::{Provider, Registry, RestartPolicy, Runnable, TaskFuture};
-use mainstay_runtime::{RunContext, Running, Runtime, Signals, runnable};
+use mainstay_runtime::{RunContext, Runtime, Signals, runnable};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::{Crasher, Crowd, Moment};
@@ -37,7 +37,8 @@ fn at_once() -> RestartPolicy {
 pub async fn restart_of_a_runnable(crasher: Crasher) {
     let registry = Registry::new();
     registry.insert(Arc::new(crasher));
-    run_to_its_end(registry).await;
+    let outcome = runtime(registry).run().await;
+    assert_eq!(outcome.exit_code(), 0, "{outcome}");
 }
 
 /// Spawned by one runnable; not supervised: the first that fails would fail it.
@@ -72,17 +73,10 @@ async fn start_and_stop(registry: Registry<()>, crowd: Crowd) {
     crowd.started().await;
     crowd.mark(Moment::Stopping);
     running.control().shutdown("enough");
-    end(running).await;
-    crowd.mark(Moment::Stopped);
-}
-
-async fn run_to_its_end(registry: Registry<()>) {
-    end(runtime(registry).start().await.expect("it starts")).await;
-}
-
-async fn end(running: Running) {
     let outcome = running.wait().await;
     assert_eq!(outcome.exit_code(), 0, "{outcome}");
+    drop(running);
+    crowd.mark(Moment::Stopped);
 }
 
 fn runtime(registry: Registry<()>) -> Runtime<()> {
