@@ -38,7 +38,7 @@ use crate::status::Status;
 ///     cx.shutdown_token().cancelled().await;
 ///     Ok(())
 /// })));
-/// let running = Runtime::new(registry, ()).signals(Signals::none()).start().await?;
+/// let running = Runtime::new(registry, ()).signals(Signals::none()).start().await.unwrap();
 ///
 /// let control = running.control();
 /// control.restart("http").await?;
