@@ -93,3 +93,82 @@ impl Pulse {
         self.since.filter(|_| self.wedged)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn app() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread().build().expect("a runtime can be built")
+    }
+
+    /// Looks whenever it is told to, for so long, and drives the runtime after each look if `alive` says so.
+    fn felt(
+        app: &tokio::runtime::Runtime,
+        pulse: &mut Pulse,
+        from: Instant,
+        time: Duration,
+        alive: bool,
+    ) -> Vec<(Duration, Felt)> {
+        let mut felt = Vec::new();
+        let mut now = pulse.look().unwrap_or(from);
+        while now < from + time {
+            match pulse.feel(app.handle(), now) {
+                Felt::Nothing => {}
+                what => felt.push((now - from, what)),
+            }
+            if alive {
+                app.block_on(tokio::task::yield_now());
+            }
+            now = pulse.look().expect("it says when to look next");
+        }
+        felt
+    }
+
+    /// Whenever the workers stop between two beats, it is known 0.8 s later at the latest. Shown to fail: without the
+    /// look at `heard`.
+    #[test]
+    fn a_wedge_is_noticed_within_a_second_and_its_end_too() {
+        let app = app();
+        let (mut pulse, zero) = (Pulse::default(), Clock::Real.now());
+        assert!(felt(&app, &mut pulse, zero, MS * 60_000, true).is_empty(), "an idle minute raises no alarm");
+        let wedged_at = zero + MS * 60_000;
+        let felt_then = felt(&app, &mut pulse, wedged_at, MS * 5000, false);
+        let [(after, Felt::Wedged(_))] = felt_then[..] else { panic!("{felt_then:?}") };
+        assert!(after <= MS * 800, "{after:?}");
+        assert!(pulse.wedged_since().is_some());
+        let over = felt(&app, &mut pulse, wedged_at + MS * 5000, MS * 2000, true);
+        assert!(matches!(over[..], [(_, Felt::Unwedged(_))]), "{over:?}");
+        assert!(pulse.wedged_since().is_none());
+    }
+
+    /// SIGSTOP, a suspended laptop: the supervision thread did not run either. Shown to fail: without `LATE`.
+    #[test]
+    fn a_process_that_was_stopped_as_a_whole_is_no_wedge() {
+        let app = app();
+        let (mut pulse, mut now) = (Pulse::default(), Clock::Real.now());
+        for _ in 0..100 {
+            assert_eq!(pulse.feel(app.handle(), now), Felt::Nothing);
+            // Stopped for ten seconds before the beat was polled; its workers run again right after the look.
+            now = pulse.look().expect("it says when to look next") + MS * 10_000;
+            assert_eq!(pulse.feel(app.handle(), now), Felt::Nothing);
+            app.block_on(tokio::task::yield_now());
+            now = pulse.look().expect("it says when to look next");
+        }
+    }
+
+    /// A runtime that is gone drops its tasks: that is another failure's business.
+    #[test]
+    fn a_runtime_that_is_gone_is_no_wedge() {
+        let app = app();
+        let (handle, zero) = (app.handle().clone(), Clock::Real.now());
+        drop(app);
+        let mut pulse = Pulse::default();
+        for beat in 0..100 {
+            assert_eq!(pulse.feel(&handle, zero + BEAT * beat), Felt::Nothing);
+        }
+    }
+}

@@ -196,5 +196,7 @@ async fn what_was_given_is_released_in_a_task_also_when_the_plan_is_refused() {
     while given.lines().len() < 2 {
         tokio::task::yield_now().await;
     }
-    assert!(given.lines().iter().all(|thread| thread == "tokio-rt-worker"), "{:?}", given.lines());
+    // On a busy machine the task may be starved, and rescued.
+    let fine = |thread: &String| thread == "tokio-rt-worker" || thread == "mainstay-rescue";
+    assert!(given.lines().iter().all(fine), "{:?}", given.lines());
 }
