@@ -36,6 +36,14 @@ pub(crate) struct Work {
 pub(crate) trait Done: Send {
     /// The first poll returned without an end: only tasks care.
     fn began(&mut self) {}
+    /// It wants to know how long polls take, on the machine's clock.
+    fn measures(&self) -> bool {
+        false
+    }
+    /// One poll took so long.
+    fn polled(&mut self, took: Duration) {
+        let _ = took;
+    }
     fn ended(self: Box<Self>, exit: Exit);
 }
 
@@ -202,10 +210,15 @@ impl Future for Isolated {
         if first {
             cell.begun.store(true, Ordering::Release);
         }
+        // Of the machine's clock: a paused one stands still while a thread is blocked.
+        let measured = work.done.measures().then(|| Clock::Real.now());
         let span = this.span.get_or_insert_with(|| cell.label.span());
         let polled = within(Some(span), || {
             AMBIENT.sync_scope(Arc::clone(&cell), || caught(|| work.future.as_mut().poll(cx).map(Exit::of)))
         });
+        if let Some(since) = measured {
+            work.done.polled(Clock::Real.now().saturating_duration_since(since));
+        }
         match polled {
             Ok(Poll::Pending) => {
                 cell.leave_poll();

@@ -3,7 +3,7 @@
 use std::panic::Location;
 use std::time::Duration;
 
-use mainstay_registry::{Deadlines, Plan, ReadyWhen, RestartPolicy, Validate};
+use mainstay_registry::{Deadlines, Phase, Plan, ReadyWhen, RestartPolicy, Validate};
 
 /// Every time limit of one run, with the runtime's defaults (design: one table).
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +16,10 @@ pub(crate) struct Limits {
     pub(crate) lame_duck: Duration,
     pub(crate) late_after: Duration,
     pub(crate) boot_concurrency: usize,
+    /// The seed of the order of boots, where the plan leaves a choice.
+    pub(crate) shuffle: Option<u64>,
+    /// No deadline is longer.
+    pub(crate) cap: Option<Duration>,
 }
 
 /// No limit of time is longer, so that `now` and a limit, `Duration::MAX` included, can be added.
@@ -41,6 +45,8 @@ impl Default for Limits {
             lame_duck: Duration::ZERO,
             late_after: Duration::from_secs(5),
             boot_concurrency: usize::MAX,
+            shuffle: None,
+            cap: None,
         }
     }
 }
@@ -48,11 +54,12 @@ impl Default for Limits {
 impl Limits {
     /// None of them so long that a sum overflows.
     pub(crate) fn bounded(self) -> Self {
+        let budget = self.cap.map_or(LONGEST, |cap| cap.saturating_mul(10)).min(LONGEST);
         Self {
-            boot_budget: self.boot_budget.min(LONGEST),
-            stop_budget: self.stop_budget.min(LONGEST),
-            stop_reserve: self.stop_reserve.min(LONGEST),
-            rollback_budget: self.rollback_budget.min(LONGEST),
+            boot_budget: self.boot_budget.min(budget),
+            stop_budget: self.stop_budget.min(budget),
+            stop_reserve: self.stop_reserve.min(budget / 2),
+            rollback_budget: self.rollback_budget.min(budget),
             lame_duck: self.lame_duck.min(LONGEST),
             late_after: self.late_after.min(LONGEST),
             ..self
@@ -86,6 +93,31 @@ impl Resolved {
             stop: pick(own.stop, runtime.stop, 5),
             shutdown: pick(own.shutdown, runtime.shutdown, 5),
             tick: own.tick.or(runtime.tick).map(|tick| tick.min(LONGEST)),
+        }
+    }
+
+    /// None of them longer than that.
+    pub(crate) fn capped(self, cap: Option<Duration>) -> Self {
+        let most = cap.unwrap_or(LONGEST);
+        Self {
+            boot: self.boot.min(most),
+            validate: self.validate.min(most),
+            ready: self.ready.min(most),
+            reload: self.reload.min(most),
+            stop: self.stop.min(most),
+            shutdown: self.shutdown.min(most),
+            ..self
+        }
+    }
+
+    pub(crate) fn of_phase(self, phase: Phase) -> Duration {
+        match phase {
+            Phase::Validate => self.validate,
+            Phase::Run => self.ready,
+            Phase::Reload => self.reload,
+            Phase::Stop => self.stop,
+            Phase::Shutdown => self.shutdown,
+            _ => self.boot,
         }
     }
 }
@@ -159,7 +191,7 @@ impl Spec {
                     reloadable: planned.is_reloadable(),
                     boot_level: planned.boot_level(),
                     start_level: planned.start_level(),
-                    limits: Resolved::of(planned.deadlines(), limits.defaults),
+                    limits: Resolved::of(planned.deadlines(), limits.defaults).capped(limits.cap),
                     validate: planned.validate_when(),
                     tasks: planned
                         .runnables()

@@ -1,7 +1,8 @@
 //! Every code that an error can carry, with its page.
 //!
 //! The pages are the documentation of the constants: of the registry and the plan (`MS01xx`), of the
-//! runtime (`MS02xx`), of snapshots (`MS04xx`), of flags and the daemon (`MS05xx`).
+//! runtime (`MS02xx`), of snapshots (`MS04xx`), of flags and the daemon (`MS05xx`), of the
+//! rules of the phases (`MS06xx`).
 
 #[cfg(feature = "daemon")]
 pub use crate::daemon::codes as daemon;
@@ -9,6 +10,7 @@ pub use crate::daemon::codes as daemon;
 pub use mainstay_cli::codes as cli;
 pub use mainstay_registry::codes as registry;
 pub use mainstay_runtime::codes as runtime;
+pub use mainstay_runtime::lint_codes as lints;
 
 use mainstay_registry::Code;
 
@@ -64,7 +66,7 @@ pub mod sync {
 /// assert!(codes.iter().any(|code| code.id == "MS0401"));
 /// ```
 pub fn all() -> Vec<Code> {
-    let mut codes = [registry::ALL, runtime::ALL, sync::ALL].concat();
+    let mut codes = [registry::ALL, runtime::ALL, sync::ALL, lints::ALL].concat();
     #[cfg(feature = "daemon")]
     codes.extend([cli::ALL, daemon::ALL].concat());
     codes.sort_by_key(|code| code.id);

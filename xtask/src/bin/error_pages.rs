@@ -14,12 +14,13 @@ const NOTE: &str =
     "<!-- Made by `cargo xtask errors` from the documentation of the code. Edit it there. -->\n\n";
 const INTRODUCTION: &str = "# Errors\n\nEach error that a daemon prints has a code. Its page says what happened, \
     what mainstay did, and what to do.\n";
-const AREAS: [(&str, &str); 5] = [
+const AREAS: [(&str, &str); 6] = [
     ("MS01", "The plan and the registry"),
     ("MS02", "The runtime"),
     ("MS03", "The configuration"),
     ("MS04", "Snapshots"),
     ("MS05", "The command line and the daemon"),
+    ("MS06", "The rules of the phases"),
 ];
 
 fn main() -> ExitCode {

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use mainstay_registry::{Phase, Result};
@@ -23,6 +23,7 @@ use crate::clock::Clock;
 use crate::control::{ControlError, OrderAnswer, ReloadAnswer};
 use crate::event::{Operation, ReloadReport, Sink, TaskName};
 use crate::exit::Exit;
+use crate::lints::{Lint, Lints};
 use crate::machine::{Input, TaskId};
 use crate::status::Status;
 
@@ -47,6 +48,9 @@ pub(crate) trait Host: Send + Sync {
     fn status(self: Arc<Self>) -> Status;
     fn last_reload(&self) -> Option<Arc<ReloadReport>>;
     fn sink(&self) -> &Sink;
+    /// Whether breaches of the rules of the phases are looked for.
+    fn lints(&self) -> Lints;
+    fn found(&self, lint: Lint);
 }
 
 pub(crate) struct Generation {
@@ -128,11 +132,11 @@ impl Generation {
     pub(crate) fn ticked(&self) -> Option<Instant> {
         match self.ticked.load(Ordering::Relaxed) {
             0 => None,
-            since => Some(self.born + std::time::Duration::from_micros(since - 1)),
+            since => Some(self.born + Duration::from_micros(since - 1)),
         }
     }
 
-    pub(super) fn name(&self) -> TaskName {
+    pub(crate) fn name(&self) -> TaskName {
         self.name
     }
 
@@ -166,6 +170,22 @@ impl Generation {
 
     pub(super) fn pin(&self) -> Pinned {
         self.host.as_ref().map(|host| host.epochs()).unwrap_or_default().pin()
+    }
+
+    fn measures(&self) -> bool {
+        self.host.as_ref().is_some_and(|host| host.lints().are_on())
+    }
+
+    /// A poll of the task, or of that child, took so long.
+    fn polled(&self, child: Option<&str>, took: Duration) {
+        let who = match (self.name.task, child) {
+            (Some(task), Some(child)) => Some(format!("{task}/{child}")),
+            (task, child) => task.or(child).map(str::to_owned),
+        };
+        let lint = Lint::of_poll(self.name.provider, Phase::Run, who.as_deref(), took);
+        if let (Some(host), Some(lint)) = (&self.host, lint) {
+            host.found(lint);
+        }
     }
 
     fn members(&self) -> MutexGuard<'_, Members> {
@@ -287,6 +307,14 @@ impl Done for MainDone {
         }
     }
 
+    fn measures(&self) -> bool {
+        self.generation.measures()
+    }
+
+    fn polled(&mut self, took: Duration) {
+        self.generation.polled(None, took);
+    }
+
     fn ended(self: Box<Self>, exit: Exit) {
         self.generation.main_ended(exit);
     }
@@ -300,6 +328,14 @@ struct ChildDone {
 }
 
 impl Done for ChildDone {
+    fn measures(&self) -> bool {
+        self.generation.measures()
+    }
+
+    fn polled(&mut self, took: Duration) {
+        self.generation.polled(Some(&self.name), took);
+    }
+
     fn ended(mut self: Box<Self>, exit: Exit) {
         self.generation.child_ended(self.number, &self.name, exit);
         if let Some(ended) = self.ended.take() {

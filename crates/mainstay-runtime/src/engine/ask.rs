@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::context::{AMBIENT, Host};
 use crate::control::{ControlError, OrderAnswer, ReloadAnswer};
 use crate::event::{Busy, EventKind, Operation, ReloadReport, Sink};
+use crate::lints::{Lint, Lints};
 use crate::machine::{Input, Look, ReloadOf, TaskId, describe};
 use crate::outcome::StopCause;
 use crate::status::Status;
@@ -187,6 +188,14 @@ impl<S: Clone + Send + Sync + 'static> Host for Engine<S> {
 
     fn sink(&self) -> &Sink {
         &self.sink
+    }
+
+    fn lints(&self) -> Lints {
+        self.lints
+    }
+
+    fn found(&self, lint: Lint) {
+        self.sink.emit(self.clock.now(), EventKind::Lint(lint));
     }
 
     fn last_reload(&self) -> Option<Arc<ReloadReport>> {

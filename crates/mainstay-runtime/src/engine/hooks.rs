@@ -1,17 +1,20 @@
 //! Turns a decision of the machine into a task that calls the user's code.
 
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use mainstay_registry::{Phase, Provider, Result};
+use mainstay_registry::{Phase, Provider, Result, TaskFuture};
+use mainstay_sync::Epochs;
 
+use super::intercepted::called;
 use super::nodes::{Running, TaskSlot, Told};
 use super::slot::cancel;
 use super::{Engine, Slot};
-use crate::caught::caught;
 use crate::cell::{Cell, Done, Label, Work};
 use crate::context::{Generation, Host, MainDone, RunContext};
 use crate::exit::Exit;
+use crate::intercept::Hook;
 use crate::machine::{HookId, HookKind, Input, TaskId};
 
 impl<S: Clone + Send + Sync + 'static> Engine<S> {
@@ -44,29 +47,26 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
         Some(match id.kind {
             HookKind::Boot => {
                 let (provider, name) = provider()?;
-                let hook =
-                    async move { provider.boot(&state).await.map_err(|e| e.in_phase(Phase::Boot, name)) };
-                Box::pin(async move { epochs.scope(name, hook).await })
+                self.async_hook(Phase::Boot, name, provider, state, epochs)
             }
             HookKind::Shutdown => {
                 let (provider, name) = provider()?;
-                let hook = async move {
-                    provider.shutdown(&state).await.map_err(|e| e.in_phase(Phase::Shutdown, name))
-                };
-                Box::pin(async move { epochs.scope(name, hook).await })
+                self.async_hook(Phase::Shutdown, name, provider, state, epochs)
             }
             HookKind::Reload => {
                 let ((provider, name), transaction) = (provider()?, self.transaction()?);
-                let hook = async move {
-                    match provider.as_reloadable() {
-                        Some(hook) => hook.reload(&state).await.map_err(|e| e.in_phase(Phase::Reload, name)),
-                        None => Ok(()),
-                    }
-                };
-                Box::pin(async move { transaction.scope(epochs.scope(name, hook)).await })
+                let hook = self.async_hook(Phase::Reload, name, provider, state, epochs);
+                Box::pin(async move { transaction.scope(hook).await })
             }
             HookKind::ReloadState => {
-                let (hook, transaction) = ((self.state_reload?)(state), self.transaction()?);
+                let (reload, transaction) = (self.state_reload?, self.transaction()?);
+                let hook: BoxFuture<'static, Result<()>> = match self.between_state() {
+                    None => reload(state),
+                    Some((intercept, call)) => Box::pin(async move {
+                        let hook = Hook::new(move || reload(Arc::clone(&state)));
+                        intercept.hook(&call, hook).await
+                    }),
+                };
                 Box::pin(async move { transaction.scope(epochs.scope("state", hook)).await })
             }
             HookKind::Commit | HookKind::Abort => {
@@ -86,6 +86,22 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
         })
     }
 
+    /// What the phases of an asynchronous hook have in common.
+    fn async_hook(
+        self: &Arc<Self>,
+        phase: Phase,
+        name: &'static str,
+        provider: Arc<dyn Provider<S>>,
+        state: Arc<S>,
+        epochs: Epochs,
+    ) -> BoxFuture<'static, Result<()>> {
+        let between = self.between(&provider, name, phase);
+        let hook = async move {
+            called(between, phase, provider, state).await.map_err(|error| error.in_phase(phase, name))
+        };
+        self.linted(name, phase, Box::pin(async move { epochs.scope(name, hook).await }))
+    }
+
     /// The walk of the validation: one provider after the other, each isolated, until the machine says that it is
     /// over, or that this walk was left behind. It holds nothing of the user's while it reports: its last report may
     /// be the one that lets everything be released.
@@ -100,7 +116,7 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
         let provider = self.node(index).and_then(|node| Some((node.provider()?, node.name)));
         match (provider, self.state()) {
             (Some((provider, name)), Some(state)) => {
-                self.epochs().enter(name, || validate(&*provider, &state, name))
+                self.epochs().enter(name, || self.validated(&provider, &state, name))
             }
             _ => Exit::Ok,
         }
@@ -113,26 +129,20 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
         let host: Arc<dyn Host> = Arc::<Self>::clone(self);
         let generation = Generation::new(id, name, host);
         let index = id.task;
+        let between = self.between_task(&provider, &generation);
         let epochs = self.epochs();
         let body = async move {
             // The call, the clone and their destructors are the user's: here they are inside of the cell.
-            let task = {
-                let own = S::clone(&state);
-                drop(state);
-                let mut runnables = provider.runnables();
-                let task = if index < runnables.len() {
-                    Some(runnables.swap_remove(index).runnable.run(own))
-                } else {
-                    None
-                };
-                drop(runnables);
-                drop(provider);
-                task
+            let task = match between {
+                None => made(&provider, &state, index),
+                Some((intercept, call)) => {
+                    let (provider, state) = (Arc::clone(&provider), Arc::clone(&state));
+                    let hook = Hook::new(move || made(&provider, &state, index));
+                    intercept.hook(&call, hook)
+                }
             };
-            let result = match task {
-                Some(task) => task.await,
-                None => Ok(()),
-            };
+            drop((provider, state));
+            let result = task.await;
             result.map_err(|error| error.in_phase(Phase::Run, name.provider))
         };
         let future: BoxFuture<'static, Result<()>> =
@@ -174,9 +184,15 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
     }
 }
 
-fn validate<S: 'static>(provider: &dyn Provider<S>, state: &S, name: &'static str) -> Exit {
-    caught(|| Exit::of(provider.validate(state).map_err(|error| error.in_phase(Phase::Validate, name))))
-        .unwrap_or_else(Exit::Panicked)
+/// The future of a runnable: its synchronous part is called here.
+fn made<S: Clone + 'static>(provider: &Arc<dyn Provider<S>>, state: &Arc<S>, index: usize) -> TaskFuture {
+    let own = S::clone(state);
+    let mut runnables = provider.runnables();
+    if index < runnables.len() {
+        runnables.swap_remove(index).runnable.run(own)
+    } else {
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 struct HookDone<S> {
@@ -185,6 +201,16 @@ struct HookDone<S> {
 }
 
 impl<S: Clone + Send + Sync + 'static> Done for HookDone<S> {
+    fn measures(&self) -> bool {
+        // The walk of the validation measures each provider by itself.
+        self.engine.lints.are_on() && self.id.kind != HookKind::Validate
+    }
+
+    fn polled(&mut self, took: Duration) {
+        let name = self.engine.node(self.id.node).map_or("state", |node| node.name);
+        self.engine.hook_polled(name, self.id.kind.phase(), took);
+    }
+
     fn ended(self: Box<Self>, exit: Exit) {
         self.engine.slot(self.id).clear(self.id.serial);
         self.engine.feed(Input::HookEnded(self.id, exit));

@@ -3,6 +3,7 @@
 mod ask;
 mod calls;
 mod hooks;
+mod intercepted;
 mod nodes;
 mod pulse;
 mod rescue;
@@ -33,6 +34,8 @@ use crate::clock::Clock;
 use crate::control::ReloadAnswer;
 use crate::event::{Busy, EventKind, ReloadReport, Sink};
 use crate::exit::Exit;
+use crate::intercept::Intercepting;
+use crate::lints::Lints;
 use crate::machine::{Action, HookId, HookKind, Input, Look, Machine, TaskId, describe};
 use crate::spec::STARVED;
 
@@ -57,6 +60,9 @@ pub(crate) struct Engine<S> {
     /// The commit or the abort of a reload.
     ending: Slot,
     epochs: transaction::Known,
+    /// What comes between this and the hooks, in tests.
+    intercept: Intercepting,
+    pub(crate) lints: Lints,
     pub(crate) transaction: Mutex<Option<mainstay_sync::Open>>,
     waiters: Waiters,
     pub(crate) pulse: Mutex<Pulse>,
@@ -86,6 +92,8 @@ pub(crate) struct EngineParts<S> {
     pub(crate) ready: Option<oneshot::Sender<()>>,
     pub(crate) stop_token: Option<CancellationToken>,
     pub(crate) rescues: bool,
+    pub(crate) intercept: Intercepting,
+    pub(crate) lints: Lints,
 }
 
 impl<S: Clone + Send + Sync + 'static> Engine<S> {
@@ -100,6 +108,8 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
             step0: Slot::default(),
             ending: Slot::default(),
             epochs: OnceLock::new(),
+            intercept: parts.intercept,
+            lints: parts.lints,
             transaction: Mutex::new(None),
             waiters: Waiters::default(),
             pulse: Mutex::default(),

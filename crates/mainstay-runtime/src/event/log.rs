@@ -74,6 +74,10 @@ pub(super) fn log(event: &Event) {
             warn!(target: TARGET, phase = "reload", "reload given up: the process stops");
         }
         EventKind::Snapshot { code, warning } => warn!(target: TARGET, code, "{warning}"),
+        EventKind::Lint(lint) => {
+            let (code, phase) = (lint.code.id, lint.phase.as_str());
+            warn!(target: TARGET, provider = lint.provider, phase, code, "{}", lint.text);
+        }
         EventKind::Reopening => info!(target: TARGET, phase = "run", "reopening"),
         EventKind::SignalRefused { signal, phase } => {
             warn!(target: TARGET, phase = phase.as_str(), %signal, "{signal} is not followed during {phase}");

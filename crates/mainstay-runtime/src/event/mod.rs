@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use mainstay_registry::Phase;
 
+use crate::lints::Lint;
 use crate::outcome::{Failure, Forced, StopCause};
 use crate::signals::Signal;
 use crate::status::Unready;
@@ -193,6 +194,8 @@ pub enum EventKind {
         /// What happened to which snapshot.
         warning: String,
     },
+    /// A breach of a rule of the phases. Only with [`Lints::On`](crate::Lints::On).
+    Lint(Lint),
     /// Log files are to be reopened.
     Reopening,
     /// A signal that cannot be followed in this phase.

@@ -76,6 +76,7 @@ impl fmt::Display for EventKind {
             },
             Self::ReloadAborted => f.write_str("reload given up: the process stops"),
             Self::Snapshot { code, warning } => write!(f, "{code}: {warning}"),
+            Self::Lint(lint) => write!(f, "{lint}"),
             Self::Reopening => f.write_str("reopening the logs"),
             Self::SignalRefused { signal, phase } => write!(f, "{signal} is not followed during {phase}"),
             Self::StopRequested { cause } => write!(f, "stop by {cause}"),

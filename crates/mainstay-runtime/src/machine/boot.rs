@@ -30,7 +30,10 @@ pub(super) struct Boot {
     nodes: Vec<BootNode>,
     /// Providers of each level that are not booted yet; the first entry is the level that is open.
     levels: BTreeMap<u8, usize>,
-    free: BinaryHeap<Reverse<usize>>,
+    /// By rank, then by place in the plan.
+    free: BinaryHeap<Reverse<(u64, usize)>>,
+    /// Of a shuffled boot: who is chosen among those that are free.
+    seed: Option<u64>,
     in_flight: usize,
     left: usize,
     began: Option<Instant>,
@@ -70,6 +73,16 @@ impl Boot {
         Self { left: nodes.len(), nodes, levels, ..Self::default() }
     }
 
+    /// The same for all without a seed: then the place in the plan decides.
+    fn rank(&self, node: usize) -> u64 {
+        let Some(seed) = self.seed else { return 0 };
+        // SplitMix64, https://prng.di.unimi.it/splitmix64.c: neighbours have nothing in common.
+        let mut z = seed.wrapping_add((node as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
     pub(super) fn running(&self) -> impl Iterator<Item = Running> + '_ {
         self.nodes.iter().filter_map(|node| node.running)
     }
@@ -83,9 +96,15 @@ impl Machine {
         self.enter(Stage::Boot, now);
         self.began = now;
         self.boot.began = Some(now);
+        self.boot.seed = self.limits.shuffle;
         self.open_level();
         self.boot_fill(now);
         self.boot_settle(now);
+    }
+
+    /// Nothing else boots beside a boot.
+    pub(crate) fn boots_one_by_one(&self) -> bool {
+        self.limits.boot_concurrency == 1
     }
 
     /// True when every hook has returned, when nobody is waited for any more, and when it was not begun.
@@ -105,7 +124,8 @@ impl Machine {
         for (index, node) in self.spec.nodes.iter().enumerate() {
             let boot = &self.boot.nodes[index];
             if node.boot_level == level && boot.waits_for == 0 && boot.state == BootState::Waiting {
-                self.boot.free.push(Reverse(index));
+                let rank = self.boot.rank(index);
+                self.boot.free.push(Reverse((rank, index)));
             }
         }
     }
@@ -116,7 +136,7 @@ impl Machine {
             return;
         }
         while self.boot.in_flight < self.limits.boot_concurrency {
-            let Some(Reverse(node)) = self.boot.free.pop() else { return };
+            let Some(Reverse((_, node))) = self.boot.free.pop() else { return };
             let spec = &self.spec.nodes[node];
             let (provider, until) = (spec.name, now + spec.limits.boot);
             let id = HookId { kind: HookKind::Boot, node, serial: self.next_serial() };
@@ -180,7 +200,8 @@ impl Machine {
             boot.waits_for -= 1;
             // Of a later level: freed when that opens.
             if boot.waits_for == 0 && spec.nodes[dependent].boot_level == level {
-                self.boot.free.push(Reverse(dependent));
+                let rank = self.boot.rank(dependent);
+                self.boot.free.push(Reverse((rank, dependent)));
             }
         }
         if let Some(left) = self.boot.levels.get_mut(&level) {

@@ -132,7 +132,11 @@ impl Machine {
 
     fn reload_limit(&self, node: usize) -> std::time::Duration {
         self.spec.nodes.get(node).map_or_else(
-            || crate::spec::Resolved::of(mainstay_registry::Deadlines::new(), self.limits.defaults).reload,
+            || {
+                crate::spec::Resolved::of(mainstay_registry::Deadlines::new(), self.limits.defaults)
+                    .capped(self.limits.cap)
+                    .reload
+            },
             |spec| spec.limits.reload,
         )
     }

@@ -289,6 +289,7 @@ impl Scenario {
             lame_duck: ms(lame),
             late_after: ms(70),
             boot_concurrency: self.concurrency,
+            ..Limits::default()
         }
     }
 
@@ -1521,6 +1522,7 @@ fn limits_that_mean_for_ever_do_not_overflow() {
         lame_duck: ever,
         late_after: ever,
         boot_concurrency: 1,
+        ..Limits::default()
     };
     let mut scenario = chain(2);
     scenario.nodes[1].tasks = vec![lives(Life::Ends(5))];

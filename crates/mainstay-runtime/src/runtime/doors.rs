@@ -118,6 +118,8 @@ impl<S: Clone + Send + Sync + 'static> Runtime<S> {
             ready,
             stop_token: self.stop_token,
             rescues: !self.inline,
+            intercept: self.intercept,
+            lints: self.lints,
         });
         let host: Arc<dyn Host> = Arc::<Engine<S>>::clone(&engine);
         let (signals, shutdown_on) = (self.signals, self.shutdown_on);

@@ -16,6 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::engine::StateReload;
 use crate::event::{Event, Reader};
+use crate::intercept::{Intercept, Intercepting};
+use crate::lints::Lints;
 use crate::signals::Signals;
 use crate::spec::Limits;
 
@@ -69,6 +71,8 @@ pub struct Runtime<S> {
     exit_when_stuck: Option<Duration>,
     state_reload: Option<StateReload<S>>,
     inline: bool,
+    intercept: Intercepting,
+    lints: Lints,
 }
 
 impl<S: Clone + Send + Sync + 'static> Runtime<S> {
@@ -92,6 +96,8 @@ impl<S: Clone + Send + Sync + 'static> Runtime<S> {
             exit_when_stuck: None,
             state_reload: None,
             inline: false,
+            intercept: None,
+            lints: Lints::Off,
         }
     }
 
@@ -187,6 +193,47 @@ impl<S: Clone + Send + Sync + 'static> Runtime<S> {
     pub fn inline(mut self) -> Self {
         self.inline = true;
         self
+    }
+
+    /// Boots one provider after the other, in an order that the plan allows and the seed chooses: for tests of what is
+    /// required and was not declared. The same seed gives the same order.
+    pub fn shuffle(mut self, seed: u64) -> Self {
+        self.limits.boot_concurrency = 1;
+        self.limits.shuffle = Some(seed);
+        self
+    }
+
+    /// No deadline of a hook or task, those of the providers included, is longer than this, and no budget longer than
+    /// ten times this: for tests on the real clock.
+    pub fn cap_deadlines(mut self, most: Duration) -> Self {
+        self.limits.cap = Some(most);
+        self
+    }
+
+    /// Puts something between the runtime and each hook and task. The last one given is the outermost. For tests.
+    pub fn intercept(mut self, intercept: Arc<dyn Intercept>) -> Self {
+        self.intercept = Some(match self.intercept.take() {
+            Some(inner) => crate::intercept::layered(intercept, inner),
+            None => intercept,
+        });
+        self
+    }
+
+    /// Looks for breaches of the rules of the phases, and warns of them: off by default, on in a daemon's
+    /// `Development` mode and in the test kit.
+    pub fn lints(mut self, lints: Lints) -> Self {
+        self.lints = lints;
+        self
+    }
+
+    /// The registry that it was made with.
+    pub fn registry(&self) -> &Arc<Registry<S>> {
+        &self.registry
+    }
+
+    /// What a hook or task of this phase may take: the provider's own deadline, else the runtime's, else the default.
+    pub fn deadline(&self, own: Deadlines, phase: mainstay_registry::Phase) -> Duration {
+        crate::spec::Resolved::of(own, self.limits.defaults).capped(self.limits.cap).of_phase(phase)
     }
 
     /// The limits as they were set, the reserve in proportion to its budget.

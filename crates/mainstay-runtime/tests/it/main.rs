@@ -12,6 +12,7 @@ mod boot;
 mod context;
 mod control;
 mod events;
+mod intercept;
 mod outcome;
 mod panics;
 mod progress;

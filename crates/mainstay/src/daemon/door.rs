@@ -5,10 +5,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use mainstay_cli::{
-    CliError, Flags, Invocation, OwnArgs, Page, Parsed, PlanFormat, Verb, plan_page, refused_warnings,
+    CliError, Flags, Invocation, OwnArgs, Page, Parsed, PlanFormat, RunMode, Verb, plan_page,
+    refused_warnings,
 };
 use mainstay_registry::SharedState as _;
-use mainstay_runtime::{Outcome, Runtime};
+use mainstay_runtime::{Lints, Outcome, Runtime};
 use tokio::runtime::Handle;
 
 use super::application::Application;
@@ -109,7 +110,8 @@ impl DaemonBuilder {
 
 fn runtime_of(daemon: Daemon) -> Runtime<Daemon> {
     let (registry, token) = (daemon.inner.registry.clone(), daemon.shutdown_token().clone());
-    Runtime::new(registry, daemon).shutdown_token(token).reload_state()
+    let lints = if daemon.run_mode() == RunMode::Development { Lints::On } else { Lints::Off };
+    Runtime::new(registry, daemon).shutdown_token(token).reload_state().lints(lints)
 }
 
 fn tuned(runtime: Runtime<Daemon>, tune: Vec<Tune>) -> Runtime<Daemon> {
