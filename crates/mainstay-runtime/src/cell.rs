@@ -216,7 +216,8 @@ impl Future for Isolated {
         let polled = within(Some(span), || {
             AMBIENT.sync_scope(Arc::clone(&cell), || caught(|| work.future.as_mut().poll(cx).map(Exit::of)))
         });
-        if let Some(since) = measured {
+        // The hook of a panic may print a backtrace: that is not the user's code.
+        if let (Some(since), Ok(_)) = (measured, &polled) {
             work.done.polled(Clock::Real.now().saturating_duration_since(since));
         }
         match polled {

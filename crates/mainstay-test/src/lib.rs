@@ -29,14 +29,19 @@
 //! # }
 //! ```
 
+mod check;
 mod child;
 mod ended;
 mod fake;
 mod fault;
+mod harness;
+mod inject;
 mod log;
+mod record;
 
 pub use self::child::{Process, Program};
 pub use self::ended::Ended;
 pub use self::fake::Fake;
 pub use self::fault::{Blocker, Fault};
+pub use self::harness::{Harness, OverrideError, Started};
 pub use self::log::Log;

@@ -77,7 +77,7 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
             };
             Exit::of(result.map_err(|error| error.in_phase(Phase::Validate, name)))
         });
-        if let Some(since) = since {
+        if let (Some(since), Ok(_)) = (since, &result) {
             self.hook_polled(name, Phase::Validate, Clock::Real.now().saturating_duration_since(since));
         }
         result.unwrap_or_else(Exit::Panicked)

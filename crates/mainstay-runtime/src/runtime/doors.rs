@@ -63,6 +63,15 @@ impl<S: Clone + Send + Sync + 'static> Runtime<S> {
         if ready { Ok(running) } else { Err(running.wait().await) }
     }
 
+    /// Starts, and returns at once, before anything has booted: for whoever wants to ask for the stop during the boot.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub fn begin(self) -> Running {
+        self.launch(Handle::current()).0
+    }
+
     /// Starts on that runtime; the outcome is waited for from a plain thread: what door 1 is made of.
     ///
     /// Unlike [`run`](Self::run), nothing of the waiting depends on the application's runtime, whose threads may all

@@ -1,0 +1,3 @@
+//! The promises of the test kit.
+
+mod harness;
