@@ -73,7 +73,7 @@ pub use self::intercept::{Hook, HookCall, Intercept};
 pub use self::lints::{Lint, Lints, Severity, codes as lint_codes};
 pub use self::outcome::{Cut, CutBy, Failure, Forced, Outcome, OutcomeError, Problem, StopCause};
 pub use self::runnable::{RunnableFn, runnable};
-pub use self::runtime::{RunOn, Running, Runtime};
+pub use self::runtime::{IntoRuntime, RunOn, Running, Runtime};
 pub use self::signals::{Signal, SignalSender, Signals};
 pub use self::status::{
     ProviderState, ProviderStatus, ReadyState, RunnableState, RunnableStatus, Status, Unready,

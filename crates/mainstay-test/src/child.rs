@@ -114,6 +114,15 @@ impl Program {
     }
 }
 
+/// How it came that a process is not followed any further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Followed {
+    /// It has ended.
+    Ended,
+    /// It lives, and is silent.
+    Silent,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stream {
     Out,
@@ -231,6 +240,21 @@ impl Process {
         Ended { code: status.code(), signal: signal_of(status), out: text(&self.out.all), err, at }
     }
 
+    /// Takes in what it prints, line by line, until its end, or until nothing comes for as long as its patience is.
+    pub(crate) fn follow(&mut self, mut on_line: impl FnMut(&str)) -> Followed {
+        let mut read = self.out.all.len();
+        while self.open > 0 || (cfg!(unix) && self.ended.is_none()) {
+            if self.next(now() + self.patience).is_none() {
+                return Followed::Silent;
+            }
+            for line in &self.out.all[read..] {
+                on_line(line);
+            }
+            read = self.out.all.len();
+        }
+        Followed::Ended
+    }
+
     /// Whether it is still there after so long: to show what happens without the mechanism that a test is
     /// about.
     pub fn lives_for(&mut self, time: Duration) -> bool {
@@ -270,7 +294,7 @@ impl Process {
         Some(())
     }
 
-    fn so_far(&self) -> String {
+    pub(crate) fn so_far(&self) -> String {
         printed(&text(&self.out.all), &text(&self.err.all))
     }
 }

@@ -37,6 +37,7 @@ mod fault;
 mod harness;
 mod inject;
 mod log;
+mod matrix;
 mod record;
 
 pub use self::child::{Process, Program};
@@ -45,3 +46,6 @@ pub use self::fake::Fake;
 pub use self::fault::{Blocker, Fault};
 pub use self::harness::{Harness, OverrideError, Started};
 pub use self::log::Log;
+#[doc(hidden)]
+pub use self::matrix::Tampered;
+pub use self::matrix::{LifecycleMatrix, MatrixReport, MatrixViolation, lifecycle_matrix};

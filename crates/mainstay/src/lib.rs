@@ -27,7 +27,7 @@ pub use mainstay_registry::{
 };
 pub use mainstay_runtime::{
     Control, ControlError, Cut, CutBy, Done, Event, EventKind, Events, Every, Failure, Forced, Hook, HookCall,
-    Intercept, Lint, Lints, Operation, Outcome, OutcomeError, Problem, ProviderState, ProviderStatus,
+    Intercept, IntoRuntime, Lint, Lints, Operation, Outcome, OutcomeError, Problem, ProviderState, ProviderStatus,
     ReadyState, ReloadReport, ReloadResult, Reloading, Request, RunContext, RunnableFn, RunnableState,
     RunnableStatus, Running, Runtime, Severity, Signal, SignalSender, Signals, Status, StopCause, TaskName,
     Unready, note, runnable, task,

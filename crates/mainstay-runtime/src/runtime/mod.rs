@@ -1,9 +1,11 @@
 //! The runtime: what a program sets, and the doors by which it is entered.
 
 mod doors;
+mod into;
 mod linger;
 
 pub use self::doors::{RunOn, Running};
+pub use self::into::IntoRuntime;
 
 use std::fmt;
 use std::future::Future;

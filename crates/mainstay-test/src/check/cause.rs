@@ -1,6 +1,6 @@
 //! The exit code and the cause, worked out from the record alone, and held against the outcome.
 
-use mainstay_registry::{Phase, Plan, ReadyWhen, RestartWhen};
+use mainstay_registry::{Phase, Plan, RestartWhen};
 
 use super::time::end_of;
 use super::{Facts, Named, Violation, names};
@@ -74,7 +74,7 @@ fn named_first(facts: &Facts<'_>, who: Who, violations: &mut Vec<Violation>) {
     }
     let line = facts.outcome.report.lines().next().unwrap_or_default();
     let quoted = [format!("'{}'", who.provider), format!("'{}/", who.provider)];
-    if !quoted.iter().any(|name| line.contains(name)) {
+    if !line.starts_with("error[") || !quoted.iter().any(|name| line.contains(name)) {
         violations.push(violation(format!("the report begins with: {line}")));
     }
 }
@@ -96,7 +96,7 @@ fn cause(facts: &Facts<'_>, plan: &Plan) -> Cause {
                 return Cause::Failed { who: *who, code };
             }
             What::StopRequested(_, failed) => {
-                return match late(facts, plan, at) {
+                return match late(facts, at) {
                     Some(who) => Cause::Failed { who, code: if who.phase == Phase::Boot { 75 } else { 1 } },
                     None if *failed => Cause::None,
                     None => Cause::Asked,
@@ -109,7 +109,7 @@ fn cause(facts: &Facts<'_>, plan: &Plan) -> Cause {
 }
 
 /// Something had not ended, or was not ready, at its deadline.
-fn late(facts: &Facts<'_>, plan: &Plan, at: usize) -> Option<Who> {
+fn late(facts: &Facts<'_>, at: usize) -> Option<Who> {
     let steps = &facts.seen.steps;
     let now = steps[at].at;
     steps[..at].iter().find_map(|step| {
@@ -119,11 +119,8 @@ fn late(facts: &Facts<'_>, plan: &Plan, at: usize) -> Option<Who> {
         }
         let limit = facts.limits.get(who.provider, who.phase);
         let waits = match who.phase {
-            Phase::Boot => true,
-            Phase::Run => {
-                let is_ready = |step: &crate::record::Step| step.what == What::TaskReady(*who);
-                signals_ready(plan, who) && !steps[..at].iter().any(is_ready)
-            }
+            Phase::Boot | Phase::Validate => true,
+            Phase::Run => !steps[..at].iter().any(|step| step.what == What::TaskReady(*who)),
             _ => false,
         };
         (waits && now.saturating_sub(step.at) >= limit).then_some(*who)
@@ -160,13 +157,5 @@ fn restarts(plan: &Plan, provider: &str) -> bool {
     let planned = plan.providers().iter().find(|planned| planned.name() == provider);
     planned.is_some_and(|planned| {
         planned.runnables().iter().any(|runnable| runnable.restart.when() != RestartWhen::Never)
-    })
-}
-
-fn signals_ready(plan: &Plan, who: &Who) -> bool {
-    let planned = plan.providers().iter().find(|planned| planned.name() == who.provider);
-    planned.is_some_and(|planned| {
-        let mut runnables = planned.runnables().iter();
-        runnables.any(|it| it.name == who.runnable && it.ready_when == ReadyWhen::Signalled)
     })
 }

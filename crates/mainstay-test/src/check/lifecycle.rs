@@ -32,9 +32,9 @@ fn pairs(seen: &Seen, name: &'static str, violations: &mut Vec<Violation>) {
     let expected = "each attempted boot has exactly one shutdown, and nothing else has one";
     let invariant = match (boots, shutdowns) {
         (0, 0) | (1.., 1) => return,
+        (1.., 0) if !over => return,
         (0, 1..) => names::SHUTDOWN_WITHOUT_BOOT,
-        (1.., 0) if over => names::SHUTDOWN_MISSING,
-        (1.., 0) => return,
+        (1.., 0) => names::SHUTDOWN_MISSING,
         (1.., 2..) => names::SHUTDOWN_TWICE,
     };
     let saw = format!("its boot was attempted {boots} time(s), its shutdown called {shutdowns} time(s)");

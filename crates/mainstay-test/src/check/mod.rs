@@ -12,6 +12,7 @@ use std::time::Duration;
 use mainstay_registry::{Deadlines, Phase, Plan};
 use mainstay_runtime::{CutBy, Outcome, Runtime};
 
+pub(crate) use self::lifecycle::running;
 use crate::record::Seen;
 
 /// Names of invariants: frozen, since tests name them.
@@ -46,7 +47,7 @@ pub(crate) struct Facts<'a> {
 /// The deadlines of each hook.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Limits {
-    of: BTreeMap<(&'static str, Phase), Duration>,
+    pub(crate) of: BTreeMap<(&'static str, Phase), Duration>,
     /// What may be late without being wrong: nothing on a paused clock.
     pub(crate) slack: Duration,
 }

@@ -78,10 +78,11 @@ pub struct Harness<S> {
 
 /// Where the providers come from.
 enum Source<S> {
-    Registered { state: S, register: Box<dyn Fn(&Registry<S>)> },
-    Runtime(Runtime<S>),
+    Registered { state: S, register: Register<S> },
+    Runtime(Box<Runtime<S>>),
 }
 
+type Register<S> = Box<dyn Fn(&Registry<S>)>;
 type Check<S> = Box<dyn FnOnce(&Registry<S>, Option<&Plan>) -> Result<(), OverrideError>>;
 type First<S> = Box<dyn FnOnce(&Registry<S>)>;
 type Tune<S> = Box<dyn FnOnce(Runtime<S>) -> Runtime<S>>;
@@ -96,7 +97,7 @@ impl<S: Clone + Send + Sync + 'static> Harness<S> {
     /// A daemon of which there is a runtime already, such as that of `DaemonBuilder::runtime_from`. Its hooks can be made
     /// to fail; its providers cannot be replaced.
     pub fn of(runtime: Runtime<S>) -> Self {
-        Self::from(Source::Runtime(runtime))
+        Self::from(Source::Runtime(Box::new(runtime)))
     }
 
     fn from(source: Source<S>) -> Self {
@@ -206,7 +207,9 @@ impl<S: Clone + Send + Sync + 'static> Harness<S> {
                 all(checks, &seen)?;
                 drop(seen);
                 let registry = Registry::new();
-                first.into_iter().for_each(|insert| insert(&registry));
+                for insert in first {
+                    insert(&registry);
+                }
                 register(&registry);
                 Runtime::new(registry, state)
             }
@@ -215,7 +218,7 @@ impl<S: Clone + Send + Sync + 'static> Harness<S> {
                     return Err(OverrideError::of_a_runtime());
                 }
                 all(checks, runtime.registry())?;
-                runtime
+                *runtime
             }
         };
         say(seed);

@@ -22,7 +22,7 @@ pub(crate) fn phases(seen: &Seen, plan: &[&'static str]) -> String {
         lines[from..to].sort_by_key(|(group, _)| {
             let at = group.map_or(0, |group| place(group.provider));
             // The end goes backwards.
-            if group.is_some_and(|group| group.backwards()) { usize::MAX - at } else { at }
+            if group.is_some_and(Group::backwards) { usize::MAX - at } else { at }
         });
         from = to;
     }
@@ -47,13 +47,14 @@ fn line(step: &Step) -> Option<(Option<Group>, String)> {
     let group = |who: &Who, kind| Some(Group { phase: who.phase, kind, provider: who.provider });
     Some(match &step.what {
         What::Began(who) if who.phase == Phase::Run => (group(who, 0), who.to_string()),
-        What::Began(_) | What::TaskReady(_) | What::Again(..) | What::WeAsk => return None,
+        What::Began(_) | What::TaskReady(_) | What::Again(..) | What::WeAsk | What::Reloading => {
+            return None;
+        }
         What::Asked(who) => (group(who, 1), format!("stop {}", name(who))),
         What::Ended(who, How::Ok) if who.phase == Phase::Run => (group(who, 2), format!("end {}", name(who))),
         What::Ended(who, How::Ok) => (group(who, 0), who.to_string()),
         What::Ended(who, how) => (None, format!("{who} {how}")),
         What::Ready => (None, "ready".to_owned()),
-        What::Reloading => return None,
         What::StopRequested(by, _) => (None, format!("stop requested by {by}")),
         What::Finished(code) => (None, format!("exit {code}")),
         other => (None, other.to_string()),

@@ -1,3 +1,6 @@
 //! The promises of the test kit.
 
 mod harness;
+mod matrix;
+mod planted;
+mod sample;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use mainstay_cli::Cli;
 use mainstay_registry::{Provider, Result};
-use mainstay_runtime::{Outcome, Runtime};
+use mainstay_runtime::{IntoRuntime, Outcome, Runtime};
 
 use super::Daemon;
 use super::application::MakeTokio;
@@ -277,5 +277,15 @@ impl DaemonBuilder {
         T: Into<OsString>,
     {
         self.up_to_the_plan(args.into_iter().map(Into::into).collect())
+    }
+}
+
+/// For tests: with no flag but `--run-mode test`, and no log.
+impl IntoRuntime for DaemonBuilder {
+    type State = Daemon;
+
+    fn into_runtime(self) -> Result<Runtime<Daemon>, Outcome> {
+        let name = self.name.clone();
+        self.runtime_from([name.as_str(), "--run-mode", "test"])
     }
 }
