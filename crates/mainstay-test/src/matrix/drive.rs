@@ -112,12 +112,12 @@ pub(super) fn drive<R: IntoRuntime>(
     let after = descriptors();
     if after.len() > before.len() {
         let left: BTreeSet<_> = after.difference(&before).collect();
-        ran.descriptors =
-            left.into_iter().map(|(number, of)| (format!("{number} -> {of}"), here.owners.of(of))).collect();
+        ran.descriptors = left.into_iter().map(|what| (what.clone(), here.owners.of(what))).collect();
     }
     let names = stage.place.names();
     let left = names.difference(&here.names).map(|path| path.display().to_string());
     ran.names = left.map(|path| (path.clone(), here.owners.of(&path))).collect();
+    stage.place.clear();
     Ok(ran)
 }
 

@@ -24,7 +24,7 @@ use self::drive::{Stage, Time};
 use self::place::Place;
 use self::process::Role;
 use self::work::{Part, Work, say};
-use crate::check::Observed;
+use crate::check::{Named, Observed};
 use crate::record::Seen;
 
 /// Runs a daemon through its whole lifecycle matrix, and fails with the smallest scenario in which an invariant does not
@@ -254,9 +254,11 @@ where
     #[allow(clippy::disallowed_methods, reason = "this process was started for nothing else")]
     #[allow(clippy::print_stdout, reason = "it is what the test reads")]
     fn child(&self, part: Part, name: &str) -> ! {
-        let mut trees = vec![std::env::temp_dir()];
-        trees.extend(self.watch.iter().cloned());
-        let place = Place { trees, folders: std::env::current_dir().into_iter().collect() };
+        let place = Place {
+            own: Some(std::env::temp_dir()),
+            trees: self.watch.clone(),
+            folders: std::env::current_dir().into_iter().collect(),
+        };
         let report = self.work(part, name, place).run();
         println!();
         print!("{}", report.lines());
@@ -293,21 +295,23 @@ impl<F> fmt::Debug for LifecycleMatrix<F> {
 pub struct Tampered {
     /// The exit code.
     pub code: u8,
-    /// The providers of the failures that are listed, in order.
-    pub failures: Vec<&'static str>,
+    /// The failures that are listed, in order: `boot db`.
+    pub failures: Vec<String>,
     /// The printed report.
     pub report: String,
 }
 
 fn tampered(observed: &mut Observed, seen: &mut Seen, tamper: fn(&mut Tampered)) {
-    let failures: Vec<&'static str> = observed.failures.iter().map(|failure| failure.provider).collect();
+    let name = |failure: &Named| format!("{} {}", failure.phase, failure.provider);
+    let failures: Vec<String> = observed.failures.iter().map(name).collect();
     let mut tampered =
         Tampered { code: observed.code, failures, report: std::mem::take(&mut observed.report) };
     tamper(&mut tampered);
     observed.code = tampered.code;
     observed.report = tampered.report;
-    let place = |provider| tampered.failures.iter().position(|name| *name == provider);
-    observed.failures.sort_by_key(|failure| place(failure.provider));
+    observed
+        .failures
+        .sort_by_key(|failure| tampered.failures.iter().position(|other| *other == name(failure)));
     for step in &mut seen.steps {
         if let crate::record::What::Finished(code) = &mut step.what {
             *code = tampered.code;

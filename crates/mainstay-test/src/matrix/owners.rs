@@ -40,7 +40,7 @@ impl Owners {
             return;
         }
         let names = self.place.names().into_iter().map(|path| path.display().to_string());
-        let there: BTreeSet<String> = names.chain(descriptors().into_iter().map(|(_, of)| of)).collect();
+        let there: BTreeSet<String> = names.chain(descriptors()).collect();
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(who) = who {
             let new: Vec<String> = there.difference(&known.there).cloned().collect();

@@ -14,6 +14,16 @@ use crate::check::{Violation, names, names_of};
 /// More different violations than this are not looked into.
 const MOST: usize = 8;
 
+/// So often it is looked into whose something is that was left: later ones are like the first.
+const ENOUGH: usize = 4;
+
+/// What is known of who leaves something.
+#[derive(Default)]
+struct Owned {
+    looked: usize,
+    spawners: BTreeSet<&'static str>,
+}
+
 /// What is to be run.
 pub(super) struct Work<'a, R> {
     pub(super) stage: Stage<'a, R>,
@@ -63,16 +73,15 @@ impl<R: IntoRuntime> Work<'_, R> {
         };
         let scenarios = self.chosen(scenarios);
         let mut smallest: Vec<Smallest> = Vec::new();
+        let mut owners = Owned::default();
         for scenario in &scenarios {
             say(&format!("scenario {}", scenario.id));
             let ran = match drive(&self.stage, scenario, Depth::Shallow) {
                 Ok(ran) => ran,
                 Err(why) => return refused(&why),
             };
-            let mut violations = judge(&ran, scenario);
-            if violations.iter().any(is_of_names) {
-                violations = self.again(scenario).unwrap_or(violations);
-            }
+            let violations = judge(&ran, scenario);
+            let violations = self.owned(violations, &ran, scenario, plan, &mut owners);
             for violation in violations {
                 keep(&mut smallest, violation, scenario, ran.seen.steps.len());
             }
@@ -91,10 +100,47 @@ impl<R: IntoRuntime> Work<'_, R> {
         scenarios.into_iter().filter(matches).map(|scenario| scenario.with_only(only.clone())).collect()
     }
 
-    /// The same once more, to learn whose it is.
-    fn again(&self, scenario: &Scenario) -> Option<Vec<Violation>> {
-        let ran = drive(&self.stage, scenario, Depth::Deep).ok()?;
-        Some(judge(&ran, scenario))
+    /// Runs the scenario once more to learn whose a descriptor, a name or a task is, unless that is known.
+    fn owned(
+        &self,
+        mut violations: Vec<Violation>,
+        ran: &Ran,
+        scenario: &Scenario,
+        plan: &Plan,
+        owned: &mut Owned,
+    ) -> Vec<Violation> {
+        if violations.iter().any(is_of_names) && owned.looked < ENOUGH {
+            owned.looked += 1;
+            if let Ok(deep) = drive(&self.stage, scenario, Depth::Deep) {
+                violations = judge(&deep, scenario);
+            }
+        }
+        for violation in &mut violations {
+            if violation.invariant == names::TASK_LEFT && violation.phase == Some(Phase::Run) {
+                violation.provider = self.spawner(ran, scenario, plan, owned);
+            }
+        }
+        // What nobody is known to own, where somebody of that kind is known, is more of the same.
+        violations.retain(|violation| {
+            !is_of_names(violation) || violation.provider.is_some() || owned.looked < ENOUGH
+        });
+        violations
+    }
+
+    /// Of those that have spawned, the one with whom alone a task is left, too.
+    fn spawner(&self, ran: &Ran, scenario: &Scenario, plan: &Plan, owned: &mut Owned) -> Option<String> {
+        let spawned = ran.seen.spawned.iter().filter(|(_, tasks)| **tasks > 0);
+        let candidates: Vec<&'static str> = spawned.map(|(who, _)| who.provider).collect();
+        if let Some(known) = candidates.iter().find(|name| owned.spawners.contains(*name)) {
+            return Some((*known).to_owned());
+        }
+        let culprit = candidates.into_iter().find(|candidate| {
+            let only = closure(plan, &BTreeSet::from([*candidate]));
+            let ran = drive(&self.stage, &scenario.with_only(only), Depth::Shallow);
+            ran.is_ok_and(|ran| ran.alive > 0)
+        })?;
+        owned.spawners.insert(culprit);
+        Some(culprit.to_owned())
     }
 
     /// The same violation with as few providers as can be: those that it is about, and what these require.

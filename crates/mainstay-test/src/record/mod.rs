@@ -172,10 +172,11 @@ impl Record {
         let at = Instant::now().saturating_duration_since(self.born);
         let number = {
             let mut seen = self.lock();
-            seen.steps.push(Step { at, what: what.clone() });
+            seen.steps.push(Step { at, what });
             seen.steps.len()
         };
         if let Some(watcher) = self.watcher.get() {
+            let what = self.lock().steps[number - 1].what.clone();
             watcher(number, &what);
         }
     }

@@ -118,7 +118,7 @@ fn a_double_shutdown() {
     let matrix = LifecycleMatrix::new(|| sample(Bug::None)).intercept(engine(EngineBug::Twice));
     let report = matrix.without_blocked_threads().find();
     let found = names(&report, "shutdown-twice", "pool", "shutdown");
-    assert_eq!(found.scenario, "golden+only=dns,settings,pool");
+    assert_eq!(found.scenario, "golden+only=settings,dns,pool");
 }
 
 #[test]
