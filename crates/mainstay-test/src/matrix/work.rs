@@ -61,7 +61,7 @@ impl<R: IntoRuntime> Work<'_, R> {
             Err(why) => return refused(&why),
         };
         let Some(plan) = &first.plan else { return refused("no plan") };
-        let choice = Choice { skip: self.skip, limits: &first.limits, plan };
+        let choice = Choice { skip: self.skip, limits: &first.limits, plan, time: self.stage.time };
         if self.part == Part::Most && self.blocks {
             for scenario in self.chosen(blocked(&first.seen, &choice)) {
                 say(&format!("blocked {}", scenario.id));

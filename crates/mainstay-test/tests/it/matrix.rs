@@ -45,7 +45,7 @@ fn one_scenario_can_be_run_alone() {
     };
     run("golden").prints(&["1 scenarios: [\"golden+only=lock\"]"]);
     run("boot/pool/panic").prints(&["1 scenarios: [\"boot/pool/panic+only=lock,settings,dns,pool\"]"]);
-    run("boot/pool").prints(&["9 scenarios: "]);
+    run("boot/pool").prints(&["8 scenarios: "]);
     run("golden+only=dns").prints(&["1 scenarios: []"]);
     run("stop@3").prints(&["1 scenarios: "]);
     run("boot/nobody/panic").prints(&["0 scenarios: []"]);

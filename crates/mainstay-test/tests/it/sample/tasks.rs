@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use mainstay_registry::{Dep, Dependencies, Provider, ReadyWhen, Result, Runnable, TaskFuture, async_trait};
+use mainstay_registry::{
+    Dep, Dependencies, Provider, ReadyWhen, RestartPolicy, Result, Runnable, TaskFuture, async_trait,
+};
 use mainstay_runtime::task;
 
 use super::{App, Bug, Pool};
 
-/// Ticks once a second.
+/// Ticks once a second, and is started again when it fails.
 pub(crate) struct Ticker;
 
 impl Provider<App> for Ticker {
@@ -32,6 +34,10 @@ impl Runnable<App> for Ticker {
             }
             Ok(())
         })
+    }
+
+    fn restart_policy(&self) -> RestartPolicy {
+        RestartPolicy::on_failure()
     }
 }
 
