@@ -144,6 +144,14 @@ impl Cell {
         }
     }
 
+    /// Whose boot hook it is, if it is one.
+    pub(crate) fn booting(&self) -> Option<&'static str> {
+        match self.label {
+            Label::Hook { provider, phase: "boot" } => Some(provider),
+            _ => None,
+        }
+    }
+
     fn enter_poll(&self) {
         let since = self.clock.now().saturating_duration_since(self.born).as_micros();
         self.polling.store(u64::try_from(since).unwrap_or(u64::MAX - 1) + 1, Ordering::Release);

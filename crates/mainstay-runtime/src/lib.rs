@@ -70,6 +70,8 @@ pub use self::control::{Control, ControlError, Done, Reloading, Request};
 pub use self::event::{Busy, Event, EventKind, Events, Operation, ReloadReport, ReloadResult, TaskName};
 pub use self::exit::{Cause, CauseKind};
 pub use self::intercept::{Hook, HookCall, Intercept};
+#[doc(hidden)]
+pub use self::lints::Lookups;
 pub use self::lints::{Lint, Lints, Severity, codes as lint_codes};
 pub use self::outcome::{Cut, CutBy, Failure, Forced, Outcome, OutcomeError, Problem, StopCause};
 pub use self::runnable::{RunnableFn, runnable};

@@ -130,6 +130,9 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
         let future: BoxFuture<'static, Result<()>> = Box::pin(async move {
             engine.know_epochs(epochs_of(&registry));
             let plan = registry.seal();
+            if engine.lints.are_on() {
+                engine.listen_to_lookups(&registry);
+            }
             let nodes = plan.as_ref().map(|plan| Node::all(&registry, plan)).unwrap_or_default();
             *result.lock().unwrap_or_else(PoisonError::into_inner) = Some((plan, nodes));
             Ok(())
@@ -172,6 +175,7 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
             .sink
             .emit(self.engine.clock.now(), EventKind::Planned { providers: nodes.len(), warnings });
         self.engine.machine().planned(Arc::new(spec));
+        self.engine.tell_early_lints();
         let _ = self.engine.nodes.set(nodes);
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use mainstay_registry::{
@@ -11,7 +12,7 @@ use mainstay_registry::{
 use mainstay_runtime::{RunContext, task};
 use tokio::sync::watch;
 
-use crate::{Fault, Log};
+use crate::{Blocker, Fault, Log};
 
 /// A fake provider for the marker type `K`, of a registry whose state is `S`.
 ///
@@ -191,6 +192,33 @@ impl<K, S> Fake<K, S> {
     pub fn restart(mut self, policy: RestartPolicy) -> Self {
         self.restart = policy;
         self
+    }
+
+    /// Gives it a task that ignores every wish to end, and has to be aborted.
+    pub fn runs_for_ever(self) -> Self {
+        self.run(|_| std::future::pending())
+    }
+
+    /// Gives it a task that says that it is ready after so long, and ends when it is asked to.
+    pub fn ready_after(self, time: Duration) -> Self {
+        let ready = self.run(move |cx| async move {
+            if cx.until_shutdown(tokio::time::sleep(time)).await.is_some() {
+                cx.ready();
+            }
+            cx.shutdown_token().cancelled().await;
+            Ok(())
+        });
+        ready.ready_when(ReadyWhen::Signalled)
+    }
+
+    /// Gives it a task that never says that it is ready, and ends when it is asked to.
+    pub fn never_ready(self) -> Self {
+        self.runs(Fault::None).ready_when(ReadyWhen::Signalled)
+    }
+
+    /// Gives it a task that blocks its thread, when it is asked to stop, until the [`Blocker`] is released.
+    pub fn blocks_its_stop(self, blocker: &Blocker) -> Self {
+        self.runs(Fault::Block(blocker.clone()))
     }
 
     /// When its task counts as ready.

@@ -1,6 +1,7 @@
 //! What a fake does in a phase.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -33,6 +34,45 @@ pub enum Fault {
     Yield(u32),
     /// Blocks its thread until the [`Blocker`] is released.
     Block(Blocker),
+    /// Does the other fault as often as is left, then returns `Ok`.
+    Times(Left, Box<Fault>),
+}
+
+/// How often a fault still happens: shared by its clones.
+#[derive(Clone, Debug)]
+pub struct Left(Arc<AtomicU32>);
+
+impl Fault {
+    /// A fault that happens the first `times` times, and then no more: for what works at the second try.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mainstay_registry::{Registry, RestartPolicy};
+    /// use mainstay_runtime::{Runtime, Signals};
+    /// use mainstay_test::{Fake, Fault, Harness, Log};
+    /// use std::sync::Arc;
+    ///
+    /// struct Broker;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// let log = Log::new();
+    /// let lines = log.clone();
+    /// let daemon = Harness::new((), move |registry: &Registry<()>| {
+    ///     let broker = Fake::<Broker>::new("broker", &lines);
+    ///     let refused = Fault::Error("refused").times(2);
+    ///     registry.insert(Arc::new(broker.runs_at_once(refused).restart(RestartPolicy::on_failure())));
+    /// });
+    /// let daemon = daemon.start().await;
+    /// daemon.wait().await;
+    /// assert_eq!(daemon.exit_code(), 0);
+    /// assert_eq!(log.count("run broker"), 3);
+    /// # }
+    /// ```
+    pub fn times(self, times: u32) -> Self {
+        Self::Times(Left(Arc::new(AtomicU32::new(times))), Box::new(self))
+    }
 }
 
 impl Fault {
@@ -61,6 +101,13 @@ impl Fault {
                     tokio::task::yield_now().await;
                 }
                 Ok(())
+            }
+            Self::Times(left, fault) => {
+                let less = |left: u32| left.checked_sub(1);
+                if left.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_err() {
+                    return Ok(());
+                }
+                Box::pin(fault.happen()).await
             }
             Self::Block(blocker) => {
                 blocker.block();

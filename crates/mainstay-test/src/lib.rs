@@ -43,7 +43,7 @@ mod record;
 pub use self::child::{Process, Program};
 pub use self::ended::Ended;
 pub use self::fake::Fake;
-pub use self::fault::{Blocker, Fault};
+pub use self::fault::{Blocker, Fault, Left};
 pub use self::harness::{Harness, OverrideError, Started};
 pub use self::log::Log;
 #[doc(hidden)]

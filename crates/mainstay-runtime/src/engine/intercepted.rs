@@ -1,7 +1,7 @@
 //! A hook as the user's code is called: directly, or through what a test has put between.
 
 use std::any::{Any, TypeId};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -119,6 +119,14 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
             }
             result
         })
+    }
+
+    /// Says what was found before anything was planned.
+    pub(crate) fn tell_early_lints(&self) {
+        let early = std::mem::take(&mut *self.early.lock().unwrap_or_else(PoisonError::into_inner));
+        if self.lints.are_on() {
+            early.into_iter().for_each(|lint| self.found(lint));
+        }
     }
 
     fn boots_one_by_one(&self) -> bool {

@@ -35,7 +35,7 @@ use crate::control::ReloadAnswer;
 use crate::event::{Busy, EventKind, ReloadReport, Sink};
 use crate::exit::Exit;
 use crate::intercept::Intercepting;
-use crate::lints::Lints;
+use crate::lints::{Lint, Lints};
 use crate::machine::{Action, HookId, HookKind, Input, Look, Machine, TaskId, describe};
 use crate::spec::STARVED;
 
@@ -63,6 +63,8 @@ pub(crate) struct Engine<S> {
     /// What comes between this and the hooks, in tests.
     intercept: Intercepting,
     pub(crate) lints: Lints,
+    /// Breaches that were found before there was an engine.
+    early: Mutex<Vec<Lint>>,
     pub(crate) transaction: Mutex<Option<mainstay_sync::Open>>,
     waiters: Waiters,
     pub(crate) pulse: Mutex<Pulse>,
@@ -94,6 +96,7 @@ pub(crate) struct EngineParts<S> {
     pub(crate) rescues: bool,
     pub(crate) intercept: Intercepting,
     pub(crate) lints: Lints,
+    pub(crate) early: Vec<Lint>,
 }
 
 impl<S: Clone + Send + Sync + 'static> Engine<S> {
@@ -110,6 +113,7 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
             epochs: OnceLock::new(),
             intercept: parts.intercept,
             lints: parts.lints,
+            early: Mutex::new(parts.early),
             transaction: Mutex::new(None),
             waiters: Waiters::default(),
             pulse: Mutex::default(),

@@ -1,6 +1,9 @@
 //! Lints: breaches of the rules of the phases, found while they happen.
 
 pub mod codes;
+mod lookups;
+
+pub use self::lookups::Lookups;
 
 use std::fmt;
 use std::time::Duration;

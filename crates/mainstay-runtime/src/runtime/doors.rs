@@ -129,6 +129,7 @@ impl<S: Clone + Send + Sync + 'static> Runtime<S> {
             rescues: !self.inline,
             intercept: self.intercept,
             lints: self.lints,
+            early: self.early,
         });
         let host: Arc<dyn Host> = Arc::<Engine<S>>::clone(&engine);
         let (signals, shutdown_on) = (self.signals, self.shutdown_on);

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::engine::StateReload;
 use crate::event::{Event, Reader};
 use crate::intercept::{Intercept, Intercepting};
-use crate::lints::Lints;
+use crate::lints::{Lint, Lints};
 use crate::signals::Signals;
 use crate::spec::Limits;
 
@@ -75,6 +75,7 @@ pub struct Runtime<S> {
     inline: bool,
     intercept: Intercepting,
     lints: Lints,
+    early: Vec<Lint>,
 }
 
 impl<S: Clone + Send + Sync + 'static> Runtime<S> {
@@ -100,6 +101,7 @@ impl<S: Clone + Send + Sync + 'static> Runtime<S> {
             inline: false,
             intercept: None,
             lints: Lints::Off,
+            early: Vec::new(),
         }
     }
 
@@ -225,6 +227,13 @@ impl<S: Clone + Send + Sync + 'static> Runtime<S> {
     /// `Development` mode and in the test kit.
     pub fn lints(mut self, lints: Lints) -> Self {
         self.lints = lints;
+        self
+    }
+
+    /// Breaches that were found before it was made, to be told with the others.
+    #[doc(hidden)]
+    pub fn found(mut self, lints: Vec<Lint>) -> Self {
+        self.early.extend(lints);
         self
     }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mainstay_registry::{Phase, Plan, Provider, Registry};
-use mainstay_runtime::{Intercept, Lints, Runtime, Signals};
+use mainstay_runtime::{Intercept, Lints, Lookups, Runtime, Signals};
 
 use crate::Fault;
 use crate::inject::{Act, Injection, Injector, Whose};
@@ -210,8 +210,8 @@ impl<S: Clone + Send + Sync + 'static> Harness<S> {
                 for insert in first {
                     insert(&registry);
                 }
-                register(&registry);
-                Runtime::new(registry, state)
+                let ((), lints) = Lookups::of_register(&registry, || register(&registry));
+                Runtime::new(registry, state).found(lints)
             }
             Source::Runtime(runtime) => {
                 if !first.is_empty() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use mainstay_registry::Plan;
-use mainstay_runtime::{Control, Lint, Outcome, ReloadReport, Running, Runtime};
+use mainstay_runtime::{Control, Done, Lint, Outcome, ReloadReport, Running, Runtime};
 use tokio::sync::watch;
 
 use crate::check::{self, Facts, Limits, Observed};
@@ -71,7 +71,8 @@ impl Started {
         if let Some(outcome) = self.outcome() {
             panic!("it is over, and not ready\n{outcome}\n{}", self.what_happened());
         }
-        assert!(ready, "it is not ready\n{}", self.what_happened());
+        let status = self.control().status();
+        assert!(ready && status.ready.is_ready(), "it is not ready\n{}", self.what_happened());
         self
     }
 
@@ -84,6 +85,18 @@ impl Started {
         match self.control().reload().await {
             Ok(report) => report,
             Err(error) => panic!("{error}\n{}", self.what_happened()),
+        }
+    }
+
+    /// Starts the runnables of a provider, or one of them, anew (`http`, `http/public`), and waits until they are ready.
+    ///
+    /// # Panics
+    ///
+    /// When that is refused.
+    pub async fn restart(&self, name: &str) -> Done {
+        match self.control().restart(name).await {
+            Ok(done) => done,
+            Err(error) => panic!("'{name}' was not restarted: {error}\n{}", self.what_happened()),
         }
     }
 

@@ -184,7 +184,8 @@ fn faults(who: &Who, choice: &Choice<'_>) -> Vec<(&'static str, Act)> {
             if restarts(choice.plan, who) {
                 // The delays of many restarts are longer than anybody waits on a real clock.
                 faults.retain(|(kind, _)| {
-                    choice.time == Time::Paused || !matches!(*kind, "error" | "error-and-panic" | "panic" | "ok")
+                    choice.time == Time::Paused
+                        || !matches!(*kind, "error" | "error-and-panic" | "panic" | "ok")
                 });
                 faults.push(("error-once", Act::FirstTime(error())));
             }

@@ -151,3 +151,85 @@ async fn a_shutdown_that_fails_the_second_time_is_found() {
     });
     harness.start().await.require_stopped();
 }
+
+struct Asks(Arc<std::sync::OnceLock<std::sync::Weak<Registry<()>>>>);
+struct Asked;
+
+impl Provider<()> for Asked {
+    fn name(&self) -> &'static str {
+        "asked"
+    }
+    fn boot_priority(&self) -> Option<u8> {
+        Some(mainstay_registry::priority::EARLY)
+    }
+}
+
+#[mainstay_registry::async_trait]
+impl Provider<()> for Asks {
+    fn name(&self) -> &'static str {
+        "asks"
+    }
+    async fn boot(&self, (): &()) -> mainstay_registry::Result<()> {
+        let registry = self.0.get().and_then(std::sync::Weak::upgrade).unwrap();
+        // Twice is one breach, and a plain value is none.
+        registry.require::<Asked>()?;
+        registry.require::<Asked>()?;
+        registry.require::<u32>()?;
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_boot_that_resolves_what_it_has_not_declared_is_a_lint_that_says_what_to_add() {
+    let known = Arc::new(std::sync::OnceLock::new());
+    let registry = Arc::new(Registry::new());
+    registry.insert_value(Arc::new(7_u32));
+    registry.insert(Arc::new(Asks(Arc::clone(&known)))).insert(Arc::new(Asked));
+    known.set(Arc::downgrade(&registry)).ok().unwrap();
+    let daemon = Harness::of(mainstay_runtime::Runtime::new(registry, ())).start().await;
+    assert_eq!(daemon.wait().await.exit_code(), 0);
+    let lints = daemon.lints();
+    assert_eq!(lints.len(), 1, "{lints:?}");
+    let text =
+        "MS0602 'asks' in boot: `asks` resolved `asked` without declaring it: add `.requires::<Asked>()` (";
+    assert!(lints[0].to_string().starts_with(text), "{}", lints[0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_up_during_register_is_a_lint() {
+    let harness = Harness::new((), |registry: &Registry<()>| {
+        registry.insert(Arc::new(Asked));
+        assert!(registry.get::<Asked>().is_some());
+    });
+    let daemon = harness.start().await;
+    let lints = daemon.lints();
+    assert_eq!(lints.len(), 1, "{lints:?}");
+    assert!(lints[0].to_string().contains("register: 'Asked' was looked up"), "{}", lints[0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_runnable_is_restarted_by_name() {
+    let daemon = Harness::new((), app(&Log::new())).start().await;
+    daemon.require_ready().restart("api").await;
+    daemon.require_ready();
+    assert_eq!(daemon.control().status().runnable("api").unwrap().generation, 2);
+    daemon.drain().await.require_stopped();
+}
+
+#[tokio::test(start_paused = true)]
+async fn fakes_ignore_their_stop_and_are_late_or_never_ready() {
+    let one = |fake: fn() -> Fake<Db>| {
+        Harness::new((), move |registry: &Registry<()>| {
+            registry.insert(Arc::new(fake()));
+        })
+    };
+    let daemon = one(|| Fake::new("db", &Log::new()).runs_for_ever()).start().await;
+    daemon.require_ready().drain().await.require_stopped();
+    assert_eq!(daemon.outcome().unwrap().forced()[0].provider, "db");
+
+    let daemon = one(|| Fake::new("db", &Log::new()).ready_after(Duration::from_secs(7))).start().await;
+    daemon.require_ready().drain().await.require_stopped();
+
+    let daemon = one(|| Fake::new("db", &Log::new()).never_ready()).start().await;
+    assert_eq!(daemon.require_stopped().exit_code(), 1);
+}

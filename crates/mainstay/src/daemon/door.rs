@@ -9,11 +9,12 @@ use mainstay_cli::{
     refused_warnings,
 };
 use mainstay_registry::SharedState as _;
-use mainstay_runtime::{Lints, Outcome, Runtime};
+use mainstay_runtime::{Failure, Lint, Lints, Lookups, Outcome, Runtime};
 use tokio::runtime::Handle;
 
 use super::application::Application;
 use super::builder::{DaemonBuilder, Tune};
+use super::register::Registration;
 use super::{Daemon, check, codes, log, register};
 
 /// How long an outcome may wait for a `main` that something holds, before the process ends without it.
@@ -56,7 +57,8 @@ impl DaemonBuilder {
         log::install(&flags).map_err(|error| Outcome::refused(error.to_string(), 78))?;
         let daemon = Daemon::new(self.name.clone(), self.version.take(), flags, own);
         let recorded = self.registrations.len();
-        let failures = register::run_all(std::mem::take(&mut self.registrations), &daemon);
+        let registrations = std::mem::take(&mut self.registrations);
+        let (failures, lints) = registered(registrations, &daemon);
         match verb {
             Verb::Check => {
                 let application = Application::build(self.tokio)?;
@@ -64,14 +66,14 @@ impl DaemonBuilder {
             }
             _ if !failures.is_empty() => Ok(Outcome::refused_by(failures)),
             Verb::Plan(format) => Ok(plan(&daemon, format)),
-            _ => self.run(daemon),
+            _ => self.run(daemon, lints),
         }
     }
 
     /// From the plan to the last destructor. This thread only waits.
-    fn run(self, daemon: Daemon) -> Result<Outcome, Outcome> {
+    fn run(self, daemon: Daemon, lints: Vec<Lint>) -> Result<Outcome, Outcome> {
         let application = Application::build(self.tokio)?;
-        let runtime = tuned(runtime_of(daemon).exit_when_stuck(STUCK_AFTER), self.tune);
+        let runtime = tuned(runtime_of(daemon).found(lints).exit_when_stuck(STUCK_AFTER), self.tune);
         Ok(runtime.run_on(application.handle().clone()).wait())
     }
 
@@ -91,9 +93,9 @@ impl DaemonBuilder {
             return Err(Outcome::refused(error.to_string(), 78));
         }
         let daemon = Daemon::new(self.name, self.version.take(), flags, own);
-        let failures = register::run_all(self.registrations, &daemon);
+        let (failures, lints) = registered(self.registrations, &daemon);
         if failures.is_empty() {
-            Ok(tuned(runtime_of(daemon), self.tune))
+            Ok(tuned(runtime_of(daemon).found(lints), self.tune))
         } else {
             Err(Outcome::refused_by(failures))
         }
@@ -106,6 +108,14 @@ impl DaemonBuilder {
             None => Outcome::done(),
         }
     }
+}
+
+/// Runs the phase register. Where breaches of the rules are not looked for, nobody listens to what it looks up.
+fn registered(registrations: Vec<Registration>, daemon: &Daemon) -> (Vec<Failure>, Vec<Lint>) {
+    if daemon.run_mode() == RunMode::Production {
+        return (register::run_all(registrations, daemon), Vec::new());
+    }
+    Lookups::of_register(daemon.registry(), || register::run_all(registrations, daemon))
 }
 
 fn runtime_of(daemon: Daemon) -> Runtime<Daemon> {
