@@ -190,10 +190,32 @@ pub struct Unready {
     pub provider: &'static str,
     /// Because of whom: itself, or the first along what it requires that is not ready by itself.
     pub root: &'static str,
-    /// What is the matter with that one.
-    pub why: String,
+    /// What that one is doing.
+    pub state: RunnableState,
+    /// The failure that it comes from, if there is one.
+    pub failure: Option<Arc<Failure>>,
     /// Since when.
     pub since: Duration,
+}
+
+impl Unready {
+    /// What is the matter with the root, in a few words: `restart 3 to come: connection refused`.
+    pub fn why(&self) -> String {
+        let failed = self.failure.is_some();
+        let state = match self.state {
+            RunnableState::Waiting if failed => "waiting to be started again".to_owned(),
+            RunnableState::Waiting => "not started".to_owned(),
+            RunnableState::Starting if failed => "starting again".to_owned(),
+            RunnableState::Ready => "about to stop".to_owned(),
+            RunnableState::Backoff { attempt, .. } => format!("restart {attempt} to come"),
+            RunnableState::Stopping if failed => "failed".to_owned(),
+            ref state => state.as_str().to_owned(),
+        };
+        match &self.failure {
+            Some(failure) => format!("{state}: {}", failure.cause_line()),
+            None => state,
+        }
+    }
 }
 
 impl fmt::Display for Unready {
@@ -202,7 +224,7 @@ impl fmt::Display for Unready {
         if self.root != self.provider {
             write!(f, "'{}' ", self.root)?;
         }
-        write!(f, "{}, since {}", self.why, human(self.since))
+        write!(f, "{}, since {}", self.why(), human(self.since))
     }
 }
 

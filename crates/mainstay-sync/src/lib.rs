@@ -28,4 +28,4 @@ mod waiters;
 pub use self::gate::{Gate, OwnedPermit, Permit};
 pub use self::guard::{Guard, GuardGroup};
 pub use self::readiness::Readiness;
-pub use self::snapshot::{Epochs, Loaded, Open, Pinned, Reader, Snapshot, Transaction};
+pub use self::snapshot::{Epochs, Loaded, Open, Pinned, Reader, Scoped, Snapshot, Transaction};

@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 use mainstay_registry::{Phase, Provider, Result, TaskFuture};
 use mainstay_sync::Epochs;
 
+use super::body::Body;
 use super::intercepted::called;
 use super::nodes::{Running, TaskSlot, Told};
 use super::slot::cancel;
@@ -131,22 +132,15 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
         let index = id.task;
         let between = self.between_task(&provider, &generation);
         let epochs = self.epochs();
-        let body = async move {
-            // The call, the clone and their destructors are the user's: here they are inside of the cell.
-            let task = match between {
-                None => made(&provider, &state, index),
-                Some((intercept, call)) => {
-                    let (provider, state) = (Arc::clone(&provider), Arc::clone(&state));
-                    let hook = Hook::new(move || made(&provider, &state, index));
-                    intercept.hook(&call, hook)
-                }
-            };
-            drop((provider, state));
-            let result = task.await;
-            result.map_err(|error| error.in_phase(Phase::Run, name.provider))
+        // The call, the clone and their destructors are the user's: here they are inside of the cell.
+        let make = move || match between {
+            None => made(&provider, &state, index),
+            Some((intercept, call)) => {
+                let hook = Hook::new(move || made(&provider, &state, index));
+                intercept.hook(&call, hook)
+            }
         };
-        let future: BoxFuture<'static, Result<()>> =
-            Box::pin(async move { epochs.scope(name.provider, body).await });
+        let future: BoxFuture<'static, Result<()>> = Box::pin(Body::new(&epochs, name.provider, make));
         let label = Label::Task { provider: name.provider, generation: id.generation };
         let done = Box::new(MainDone::new(&generation));
         let context = RunContext::new(Arc::clone(&generation));

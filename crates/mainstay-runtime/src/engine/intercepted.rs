@@ -125,7 +125,9 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
     pub(crate) fn tell_early_lints(&self) {
         let early = std::mem::take(&mut *self.early.lock().unwrap_or_else(PoisonError::into_inner));
         if self.lints.are_on() {
-            early.into_iter().for_each(|lint| self.found(lint));
+            for lint in early {
+                self.found(lint);
+            }
         }
     }
 

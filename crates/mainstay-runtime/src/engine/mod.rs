@@ -1,6 +1,7 @@
 //! The engine: carries out what the machine decides, from whichever thread fed it.
 
 mod ask;
+mod body;
 mod calls;
 mod hooks;
 mod intercepted;
@@ -47,6 +48,11 @@ const STARVED_AGAIN: Duration = Duration::from_millis(5);
 
 /// For so long after a rescue the workers are taken for blocked.
 const BLOCKED: Duration = Duration::from_secs(1);
+
+thread_local! {
+    /// A list of actions with room, empty.
+    static SPARE: std::cell::Cell<Vec<Action>> = const { std::cell::Cell::new(Vec::new()) };
+}
 
 pub(crate) struct Engine<S> {
     machine: Mutex<Machine>,
@@ -141,16 +147,26 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
     /// Its events are put in the queue under its lock, because two threads that have left it may overtake each
     /// other; what reads them runs outside. The clock is read inside for the same reason.
     pub(crate) fn with_machine<R>(self: &Arc<Self>, f: impl FnOnce(&mut Machine, Instant) -> R) -> R {
-        let (result, actions) = {
+        // What the last call on this thread has left: a restart allocates no list of its own.
+        let mut actions = SPARE.try_with(std::cell::Cell::take).unwrap_or_default();
+        let result = {
             let mut machine = self.machine();
             let now = self.now();
             let result = f(&mut machine, now);
-            let actions = machine.actions().into_iter();
-            let actions: Vec<Action> = actions.filter_map(|action| self.queued(now, action)).collect();
-            (result, actions)
+            machine.exchange(&mut actions);
+            for action in &mut actions {
+                if matches!(action, Action::Emit(_))
+                    && let Action::Emit(kind) = std::mem::replace(action, Action::Nothing)
+                {
+                    self.sink.push(now, kind);
+                }
+            }
+            result
         };
         self.sink.deliver();
-        self.act(actions);
+        self.act(&mut actions);
+        // A thread that ends has no use for it.
+        let _ = SPARE.try_with(|spare| spare.set(actions));
         result
     }
 
@@ -159,17 +175,6 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
         let _inside =
             (self.clock == Clock::Ambient && Handle::try_current().is_err()).then(|| self.handle.enter());
         self.clock.now()
-    }
-
-    /// Puts an event in the queue; every other action is given back.
-    fn queued(&self, now: Instant, action: Action) -> Option<Action> {
-        match action {
-            Action::Emit(kind) => {
-                self.sink.push(now, kind);
-                None
-            }
-            action => Some(action),
-        }
     }
 
     /// Tells the machine, and carries out what it decides.
@@ -188,8 +193,8 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
         self.with_machine(phase);
     }
 
-    fn act(self: &Arc<Self>, actions: Vec<Action>) {
-        for action in actions {
+    fn act(self: &Arc<Self>, actions: &mut Vec<Action>) {
+        for action in actions.drain(..) {
             match action {
                 Action::SpawnHook(id) => self.spawn_hook(id),
                 Action::AbortHook(id) => self.slot(id).abort(id.serial),
@@ -219,7 +224,7 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
                     }
                 }
                 // In the queue since the lock was left.
-                Action::Emit(_) => {}
+                Action::Emit(_) | Action::Nothing => {}
                 Action::Late => self.say_late(),
                 Action::Wake => self.wake.notify_one(),
             }

@@ -121,7 +121,7 @@ pub(super) fn log(event: &Event) {
 fn supervised(kind: &EventKind) {
     match kind {
         EventKind::Restarting { task, attempt, delay, failure } => {
-            restarting(*task, *attempt, *delay, failure.as_ref());
+            restarting(*task, *attempt, *delay, failure.as_deref());
         }
         EventKind::Degraded(failure) => degraded(failure),
         EventKind::Ordered { operation, provider, also } => {

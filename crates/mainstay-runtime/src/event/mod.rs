@@ -95,7 +95,7 @@ pub enum EventKind {
         /// How long it is until then.
         delay: Duration,
         /// Its failure; `None` when it ended with `Ok` under `RestartPolicy::always`.
-        failure: Option<Failure>,
+        failure: Option<Arc<Failure>>,
     },
     /// A task has failed for good: it is not started again, and the process serves on.
     Degraded(Failure),

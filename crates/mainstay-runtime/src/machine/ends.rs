@@ -198,9 +198,9 @@ impl Machine {
         let policy = &spec.nodes[id.node].tasks[id.task].restart;
         let name = self.task_name(id);
         let Some(task) = self.tasks.get(id) else { return };
-        task.last_failure = Some(Arc::new(failure.clone()));
         if task.must_end() || task.verdict.is_some() {
             // It is on its way out, and what follows is decided.
+            task.last_failure = Some(Arc::new(failure.clone()));
             self.emit(EventKind::Recoverable(failure));
             return;
         }
@@ -211,14 +211,17 @@ impl Machine {
             exit => task.restarts.decide(policy, exit, uptime),
         };
         task.verdict = Some(next);
+        let shared = Arc::new(failure);
+        task.last_failure = Some(Arc::clone(&shared));
+        let failure = || Failure::clone(&shared);
         match next {
-            Next::Escalate { restarts } => self.fail(given_up(failure, restarts), now),
+            Next::Escalate { restarts } => self.fail(given_up(failure(), restarts), now),
             Next::Degrade { restarts } if restarts == 0 && recoverable => {
-                self.emit(EventKind::Recoverable(failure));
+                self.emit(EventKind::Recoverable(failure()));
             }
-            Next::Degrade { restarts } => self.emit(EventKind::Degraded(given_up(failure, restarts))),
+            Next::Degrade { restarts } => self.emit(EventKind::Degraded(given_up(failure(), restarts))),
             Next::Restart { attempt, delay } => {
-                let failure = Some(failure);
+                let failure = Some(shared);
                 self.emit(EventKind::Restarting { task: name, attempt, delay, failure });
                 self.take_along(id.node);
             }

@@ -136,6 +136,8 @@ pub(crate) enum Action {
     /// The end has begun: tell the state's token.
     StopBegan,
     Emit(EventKind),
+    /// It was carried out already.
+    Nothing,
     /// A phase is late: look who is running.
     Late,
     /// The supervisor must look: a phase is over, or a deadline is earlier than it knows.
@@ -237,9 +239,9 @@ impl Machine {
         self.spec = spec;
     }
 
-    /// What is to be done, in order.
-    pub(crate) fn actions(&mut self) -> Vec<Action> {
-        std::mem::take(&mut self.out)
+    /// Takes what is to be done, in order, and leaves an empty list with room.
+    pub(crate) fn exchange(&mut self, empty: &mut Vec<Action>) {
+        std::mem::swap(&mut self.out, empty);
     }
 
     pub(crate) fn on(&mut self, input: Input, now: Instant, look: &dyn Look) {

@@ -6,10 +6,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::tasks::{Task, TaskState};
+use super::tasks::{End, Task, TaskState};
+use super::view::state_of;
 use super::{Action, Machine, Stage};
 use crate::event::EventKind;
-use crate::status::{ReadyState, Unready};
+use crate::status::{ReadyState, RunnableState, Unready};
 
 #[derive(Default)]
 pub(super) struct Readiness {
@@ -152,36 +153,21 @@ impl Machine {
 
     /// Why this one is not ready: the root is the one that it is about.
     fn unready(&self, node: usize, root: usize, now: Instant) -> Unready {
+        let bad = |task: &&Task| !task.state.is_good() || task.stuck || task.must_end();
+        let task = self.tasks.nodes[root].iter().find(bad);
+        let state = task.map_or(RunnableState::Waiting, |task| state_of(task, now));
+        // Of a failure only its consequences tell: an operator's stop has nothing to do with an old one.
+        let told = |task: &&Task| match task.state {
+            TaskState::Ending { .. } | TaskState::Aborting { .. } => task.verdict.is_some(),
+            TaskState::Ready | TaskState::Over(End::Stopped) => false,
+            _ => true,
+        };
         Unready {
             provider: self.spec.nodes[node].name,
             root: self.spec.nodes[root].name,
-            why: self.why_not(root),
+            state,
+            failure: task.filter(told).and_then(|task| task.last_failure.clone()),
             since: now.saturating_duration_since(self.readiness.nodes[root].since),
-        }
-    }
-
-    /// What one with something of its own that is not good is doing about it.
-    fn why_not(&self, node: usize) -> String {
-        let bad =
-            self.tasks.nodes[node].iter().find(|task| !task.state.is_good() || task.stuck || task.must_end());
-        let Some(task) = bad else { return "not ready".to_owned() };
-        let cause = task.last_failure.as_ref().map(|failure| failure.cause_line());
-        let with = |state: &str| match &cause {
-            Some(cause) => format!("{state}: {cause}"),
-            None => state.to_owned(),
-        };
-        match task.state {
-            TaskState::Idle if task.generation == 0 => "not started".to_owned(),
-            TaskState::Idle => with("waiting to be started again"),
-            TaskState::Starting { .. } if task.generation > 1 => with("starting again"),
-            TaskState::Starting { .. } => "starting".to_owned(),
-            TaskState::Ready if task.stuck => "stuck".to_owned(),
-            TaskState::Ready => "about to stop".to_owned(),
-            TaskState::Ending { .. } | TaskState::Aborting { .. } if task.verdict.is_some() => with("failed"),
-            TaskState::Ending { .. } | TaskState::Aborting { .. } => "stopping".to_owned(),
-            TaskState::Backoff { attempt, .. } => with(&format!("restart {attempt} to come")),
-            TaskState::Over(super::tasks::End::Stopped) => "stopped".to_owned(),
-            TaskState::Over(_) => with("failed"),
         }
     }
 

@@ -546,7 +546,9 @@ impl World {
 
     /// Carries out what the machine decided, as the engine does, and checks each decision.
     fn act(&mut self) {
-        for action in self.machine.actions() {
+        let mut actions = Vec::new();
+        self.machine.exchange(&mut actions);
+        for action in actions {
             if !matches!(action, Action::Wake) {
                 self.note(&format!("   {action:?}"));
             }
@@ -573,7 +575,7 @@ impl World {
                     self.tickets.remove(&ticket);
                 }
                 Action::Answer { ticket, answer } => self.answered(ticket, &answer),
-                Action::Reopen | Action::Ready | Action::Late => {}
+                Action::Reopen | Action::Ready | Action::Late | Action::Nothing => {}
             }
         }
     }
@@ -687,9 +689,8 @@ impl World {
 
     fn seen(&mut self, kind: &EventKind) {
         match kind {
-            EventKind::Recoverable(failure)
-            | EventKind::Degraded(failure)
-            | EventKind::Restarting { failure: Some(failure), .. } => self.said.push(failure.clone()),
+            EventKind::Recoverable(failure) | EventKind::Degraded(failure) => self.said.push(failure.clone()),
+            EventKind::Restarting { failure: Some(failure), .. } => self.said.push(Failure::clone(failure)),
             EventKind::LeftBehind { task, .. } => {
                 self.left.insert((task.provider, task.generation));
             }

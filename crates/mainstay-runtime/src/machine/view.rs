@@ -63,20 +63,7 @@ impl Machine {
         RunnableStatus {
             name: self.spec.nodes[node].tasks[index].name,
             generation: task.generation,
-            state: match task.state {
-                TaskState::Idle => RunnableState::Waiting,
-                TaskState::Starting { .. } => RunnableState::Starting,
-                TaskState::Ready if task.stuck => RunnableState::Stuck,
-                TaskState::Ready => RunnableState::Ready,
-                TaskState::Ending { .. } | TaskState::Aborting { .. } => RunnableState::Stopping,
-                TaskState::Backoff { until, attempt } => {
-                    RunnableState::Backoff { attempt, next_in: until.saturating_duration_since(now) }
-                }
-                TaskState::Over(End::Completed) => RunnableState::Completed,
-                TaskState::Over(End::Disabled) => RunnableState::Disabled,
-                TaskState::Over(End::Stopped) => RunnableState::Stopped,
-                TaskState::Over(End::Failed) => RunnableState::Failed,
-            },
+            state: state_of(task, now),
             uptime: if task.state.is_live() { since(task.started) } else { std::time::Duration::ZERO },
             restarts: task.restarts.total(),
             last_failure: task.last_failure.clone(),
@@ -89,5 +76,23 @@ impl Machine {
     /// Every task with a future, in the order of the plan.
     pub(crate) fn live_tasks(&self) -> Vec<TaskId> {
         self.tasks.all().filter(|(_, task)| task.state.is_live()).map(|(id, _)| id).collect()
+    }
+}
+
+/// What a task is doing, in the words of the status.
+pub(super) fn state_of(task: &Task, now: Instant) -> RunnableState {
+    match task.state {
+        TaskState::Idle => RunnableState::Waiting,
+        TaskState::Starting { .. } => RunnableState::Starting,
+        TaskState::Ready if task.stuck => RunnableState::Stuck,
+        TaskState::Ready => RunnableState::Ready,
+        TaskState::Ending { .. } | TaskState::Aborting { .. } => RunnableState::Stopping,
+        TaskState::Backoff { until, attempt } => {
+            RunnableState::Backoff { attempt, next_in: until.saturating_duration_since(now) }
+        }
+        TaskState::Over(End::Completed) => RunnableState::Completed,
+        TaskState::Over(End::Disabled) => RunnableState::Disabled,
+        TaskState::Over(End::Stopped) => RunnableState::Stopped,
+        TaskState::Over(End::Failed) => RunnableState::Failed,
     }
 }

@@ -12,7 +12,7 @@ use crate::codes;
 use crate::exit::{Cause, CauseKind, Exit};
 
 /// One failure, named: provider, phase, cause.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Failure {
     provider: &'static str,

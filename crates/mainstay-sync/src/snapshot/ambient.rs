@@ -89,7 +89,12 @@ pub(super) trait Layer {
 
 /// Calls `f` with the layer set.
 pub(super) fn enter<L: Layer, R>(mut layer: L, f: impl FnOnce() -> R) -> R {
-    let _inside = Inside::new(&mut layer);
+    within(&mut layer, f)
+}
+
+/// The same with a layer that is set again and again.
+pub(super) fn within<L: Layer, R>(layer: &mut L, f: impl FnOnce() -> R) -> R {
+    let _inside = Inside::new(layer);
     f()
 }
 

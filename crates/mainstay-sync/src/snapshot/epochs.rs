@@ -75,6 +75,12 @@ impl Epochs {
         ambient::enter(self.layer(provider), f)
     }
 
+    /// The same as [`scope`](Self::scope) for a future that is polled by hand, outside of any transaction.
+    #[doc(hidden)]
+    pub fn scoped(&self, provider: &'static str) -> Scoped {
+        Scoped(self.layer(provider))
+    }
+
     #[cfg(all(test, mainstay_loom))]
     pub(super) fn core(&self) -> &Arc<Core> {
         &self.core
@@ -107,6 +113,24 @@ impl Epochs {
     /// warning is lost.
     pub fn on_warning(&self, f: impl Fn(&Warning) + Send + Sync + 'static) {
         self.core.on_warning(Arc::new(f));
+    }
+}
+
+/// What a task of a provider is polled in; made by `Epochs::scoped`.
+#[doc(hidden)]
+pub struct Scoped(RunLayer);
+
+impl Scoped {
+    /// Calls a closure on behalf of the provider. It counts no reference: every poll of every task comes by here.
+    #[inline]
+    pub fn enter<R>(&mut self, f: impl FnOnce() -> R) -> R {
+        ambient::within(&mut self.0, f)
+    }
+}
+
+impl fmt::Debug for Scoped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Scoped")
     }
 }
 

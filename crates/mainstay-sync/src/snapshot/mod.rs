@@ -208,7 +208,7 @@ mod warning;
 
 pub use self::changed::Changed;
 pub use self::ended::{Aborted, Committed, Effect, EffectFailure};
-pub use self::epochs::Epochs;
+pub use self::epochs::{Epochs, Scoped};
 pub use self::loaded::Loaded;
 pub use self::made::Made;
 pub use self::open::Open;
