@@ -21,9 +21,9 @@ use futures_util::task::AtomicWaker;
 use mainstay_registry::Result;
 use tracing::Span;
 
-use crate::caught::caught;
+use crate::caught::{Panicked, caught};
 use crate::clock::Clock;
-use crate::context::{AMBIENT, RunContext};
+use crate::context::{AMBIENT, Ambient, RunContext};
 use crate::exit::Exit;
 
 /// A future of user code with the one who is told of its end.
@@ -54,13 +54,76 @@ pub(crate) struct Cell {
     context: Option<RunContext>,
     label: Label,
     clock: Clock,
-    born: Instant,
-    begun: AtomicBool,
-    /// Microseconds from `born` to the entry of the current poll, plus one; 0 outside of a poll.
-    polling: AtomicU64,
+    watch: Watch,
     abort: AtomicBool,
     waker: AtomicWaker,
-    note: Mutex<Option<Cow<'static, str>>>,
+}
+
+/// What is seen of user code from outside: since when it is there, and inside of a poll, and what it noted.
+pub(crate) struct Watch {
+    born: Instant,
+    /// `NEVER`, `OUTSIDE`, or `INSIDE` and the microseconds from `born` to the entry of the current poll.
+    polling: AtomicU64,
+    /// In a box, because most have none.
+    note: Mutex<Option<Box<Cow<'static, str>>>>,
+}
+
+/// It was not polled yet.
+const NEVER: u64 = 0;
+/// It was polled, and is not now.
+const OUTSIDE: u64 = 1;
+const INSIDE: u64 = 2;
+
+impl Watch {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self { born: now, polling: AtomicU64::new(NEVER), note: Mutex::new(None) }
+    }
+
+    pub(crate) fn born(&self) -> Instant {
+        self.born
+    }
+
+    pub(crate) fn note(&self, text: Cow<'static, str>) {
+        let old = self.note.lock().unwrap_or_else(PoisonError::into_inner).replace(Box::new(text));
+        drop(old);
+    }
+
+    pub(crate) fn last_note(&self) -> Option<String> {
+        self.note.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|note| note.to_string())
+    }
+
+    pub(crate) fn enter_poll(&self, now: Instant) {
+        let since = now.saturating_duration_since(self.born).as_micros();
+        let since = u64::try_from(since).unwrap_or(u64::MAX - INSIDE).min(u64::MAX - INSIDE);
+        self.polling.store(INSIDE + since, Ordering::Release);
+    }
+
+    pub(crate) fn leave_poll(&self) {
+        self.polling.store(OUTSIDE, Ordering::Release);
+    }
+
+    fn has_begun(&self) -> bool {
+        self.polling.load(Ordering::Acquire) != NEVER
+    }
+
+    /// How long it has been inside of one poll.
+    pub(crate) fn polling(&self, now: Instant) -> Option<Duration> {
+        match self.polling.load(Ordering::Acquire) {
+            NEVER | OUTSIDE => None,
+            since => Some(now.saturating_duration_since(self.born + Duration::from_micros(since - INSIDE))),
+        }
+    }
+
+    pub(crate) fn seen(&self, now: Instant) -> Seen {
+        Seen {
+            begun: self.has_begun(),
+            polling: self.polling(now),
+            note: self.last_note(),
+            age: now.saturating_duration_since(self.born),
+            child: None,
+            ticked: None,
+        }
+    }
 }
 
 /// A look at a cell from outside.
@@ -86,12 +149,9 @@ impl Cell {
             context,
             label,
             clock,
-            born: clock.now(),
-            begun: AtomicBool::new(false),
-            polling: AtomicU64::new(0),
+            watch: Watch::new(clock.now()),
             abort: AtomicBool::new(false),
             waker: AtomicWaker::new(),
-            note: Mutex::new(None),
         })
     }
 
@@ -121,27 +181,15 @@ impl Cell {
     }
 
     pub(crate) fn born(&self) -> Instant {
-        self.born
+        self.watch.born()
     }
 
     pub(crate) fn note(&self, text: Cow<'static, str>) {
-        let old = self.note.lock().unwrap_or_else(PoisonError::into_inner).replace(text);
-        drop(old);
+        self.watch.note(text);
     }
 
     pub(crate) fn seen(&self, now: Instant) -> Seen {
-        let polling = match self.polling.load(Ordering::Acquire) {
-            0 => None,
-            since => Some(now.saturating_duration_since(self.born + Duration::from_micros(since - 1))),
-        };
-        Seen {
-            begun: self.begun.load(Ordering::Acquire),
-            polling,
-            note: self.note.lock().unwrap_or_else(PoisonError::into_inner).as_deref().map(str::to_owned),
-            age: now.saturating_duration_since(self.born),
-            child: None,
-            ticked: None,
-        }
+        self.watch.seen(now)
     }
 
     /// Whose boot hook it is, if it is one.
@@ -152,13 +200,8 @@ impl Cell {
         }
     }
 
-    fn enter_poll(&self) {
-        let since = self.clock.now().saturating_duration_since(self.born).as_micros();
-        self.polling.store(u64::try_from(since).unwrap_or(u64::MAX - 1) + 1, Ordering::Release);
-    }
-
-    fn leave_poll(&self) {
-        self.polling.store(0, Ordering::Release);
+    pub(crate) fn polling(&self, now: Instant) -> Option<Duration> {
+        self.watch.polling(now)
     }
 }
 
@@ -180,17 +223,11 @@ impl Isolated {
     fn finish(&mut self, exit: Exit) {
         let Some(Work { future, done }) = self.work.take() else { return };
         let cell = &self.cell;
-        let dropped = within(self.span.as_ref(), || {
-            AMBIENT.sync_scope(Arc::clone(cell), || caught(move || drop(future)))
-        });
-        let exit = match (dropped, exit) {
-            // A panic in the `Drop` of what was aborted is the more interesting end.
-            (Err(panic), Exit::Ok | Exit::Disabled | Exit::Aborted | Exit::RuntimeGone) => {
-                Exit::Panicked(panic.with("in a destructor, as its future was dropped"))
-            }
-            (_, exit) => exit,
-        };
-        cell.leave_poll();
+        let dropped = guarded(self.span.as_ref(), Ambient::Cell(Arc::clone(cell)), move || drop(future));
+        let exit = after_drop(dropped, exit);
+        if cell.watch.has_begun() {
+            cell.watch.leave_poll();
+        }
         done.ended(exit);
     }
 }
@@ -200,7 +237,7 @@ impl Future for Isolated {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
-        let first = !this.cell.begun.load(Ordering::Relaxed);
+        let first = !this.cell.watch.has_begun();
         if this.work.is_none() {
             this.work = this.cell.take();
         }
@@ -214,15 +251,12 @@ impl Future for Isolated {
             this.finish(if first { Exit::NeverBegan } else { Exit::Aborted });
             return Poll::Ready(());
         }
-        cell.enter_poll();
-        if first {
-            cell.begun.store(true, Ordering::Release);
-        }
+        cell.watch.enter_poll(cell.clock.now());
         // Of the machine's clock: a paused one stands still while a thread is blocked.
         let measured = work.done.measures().then(|| Clock::Real.now());
         let span = this.span.get_or_insert_with(|| cell.label.span());
-        let polled = within(Some(span), || {
-            AMBIENT.sync_scope(Arc::clone(&cell), || caught(|| work.future.as_mut().poll(cx).map(Exit::of)))
+        let polled = guarded(Some(span), Ambient::Cell(Arc::clone(&cell)), || {
+            work.future.as_mut().poll(cx).map(Exit::of)
         });
         // The hook of a panic may print a backtrace: that is not the user's code.
         if let (Some(since), Ok(_)) = (measured, &polled) {
@@ -230,7 +264,7 @@ impl Future for Isolated {
         }
         match polled {
             Ok(Poll::Pending) => {
-                cell.leave_poll();
+                cell.watch.leave_poll();
                 if first {
                     work.done.began();
                 }
@@ -258,7 +292,28 @@ impl Drop for Isolated {
     }
 }
 
-fn within<T>(span: Option<&Span>, f: impl FnOnce() -> T) -> T {
+/// Calls user code in its span, with what it asks for around it, and catches its panic.
+fn guarded<T>(
+    span: Option<&Span>,
+    ambient: Ambient,
+    f: impl FnOnce() -> T,
+) -> std::result::Result<T, Panicked> {
+    within(span, || AMBIENT.sync_scope(ambient, || caught(f)))
+}
+
+/// How it ended, once its future was dropped.
+pub(crate) fn after_drop(dropped: std::result::Result<(), Panicked>, exit: Exit) -> Exit {
+    match (dropped, exit) {
+        // A panic in the `Drop` of what was aborted is the more interesting end.
+        (Err(panic), Exit::Ok | Exit::Disabled | Exit::Aborted | Exit::RuntimeGone) => {
+            Exit::Panicked(panic.with("in a destructor, as its future was dropped"))
+        }
+        (_, exit) => exit,
+    }
+}
+
+/// Does it in a span.
+pub(crate) fn within<T>(span: Option<&Span>, f: impl FnOnce() -> T) -> T {
     match span {
         Some(span) => span.in_scope(f),
         None => f(),
@@ -274,7 +329,7 @@ pub(crate) enum Label {
 }
 
 impl Label {
-    fn span(&self) -> Span {
+    pub(crate) fn span(&self) -> Span {
         match self {
             Self::None => Span::none(),
             Self::Hook { provider, phase } => tracing::debug_span!("hook", provider, phase),

@@ -180,4 +180,66 @@ mainstay_registry::codes! {
     /// reloadable, one that was registered too late, a lifecycle that stops, a hook or task that would wait for
     /// itself, a later request that overruled this one, or a new generation that failed.
     MS0227 CONTROL_REFUSED;
+
+    /// a supervised child has a name that is in use
+    ///
+    /// A task called `RunContext::supervise` with the name of a child that its set lists already: one that runs,
+    /// waits for its restart, was stopped or has failed. That one was not touched.
+    ///
+    /// What to do: give it another name; or remove the old one first, which must have been stopped.
+    MS0241 CHILD_NAME_IN_USE;
+
+    /// a set of supervised children is full
+    ///
+    /// The set has as many children as its `limit` allows. One that waits for its restart, was stopped or has failed
+    /// takes a place as well.
+    ///
+    /// What to do: refuse the work, raise the limit, or remove what has failed.
+    MS0242 CHILDREN_FULL;
+
+    /// a set of supervised children is closed
+    ///
+    /// The generation that it belongs to was asked to stop or has ended, so nothing is started in it any more.
+    MS0243 CHILDREN_CLOSED;
+
+    /// the restart policy of a supervised child contradicts itself
+    ///
+    /// The message names the field. The same faults in the policy of a runnable are found with the plan.
+    MS0244 CHILD_POLICY;
+
+    /// supervised children need a runtime
+    ///
+    /// The task runs outside of a runtime (the registry's own `run_all`), where nobody supervises.
+    MS0245 CHILD_NO_RUNTIME;
+
+    /// a supervised child runs
+    ///
+    /// It must be stopped before it can be removed. One that waits for its restart counts as running.
+    MS0246 CHILD_RUNS;
+
+    /// a supervised child is gone
+    ///
+    /// It has ended or was removed, and is no longer listed: it cannot be started again. Supervise a new one.
+    MS0247 CHILD_GONE;
+
+    /// a supervised child was stopped before it was started again
+    ///
+    /// A restart was asked for, and a stop after it: the stop counts.
+    MS0248 CHILD_STOPPED;
+
+    /// a supervised child would wait for itself
+    ///
+    /// It, or something inside of it, asked to stop or restart it and cannot wait for the answer. The request stands.
+    MS0249 CHILD_BUSY;
+
+    /// a supervised child did not end
+    ///
+    /// It was asked to stop, aborted at its deadline (`Deadlines::stop` of its provider, 5 s), and is still there
+    /// after a grace: it blocks a thread, or no thread was free to drop it.
+    MS0250 CHILD_STUCK;
+
+    /// a supervised child could not be started
+    ///
+    /// A restart by hand was asked for, and the synchronous part of its body panicked. It is listed as stopped.
+    MS0251 CHILD_NOT_STARTED;
 }

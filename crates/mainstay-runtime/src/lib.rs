@@ -65,7 +65,10 @@ mod spec;
 mod status;
 mod supervise;
 
-pub use self::context::{Child, Every, RunContext, note, task};
+pub use self::context::{
+    Child, ChildEnd, ChildError, ChildState, ChildStatus, Children, Every, RunContext, SuperviseError,
+    Supervised, note, task,
+};
 pub use self::control::{Control, ControlError, Done, Reloading, Request};
 pub use self::event::{Busy, Event, EventKind, Events, Operation, ReloadReport, ReloadResult, TaskName};
 pub use self::exit::{Cause, CauseKind};

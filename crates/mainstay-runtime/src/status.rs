@@ -7,6 +7,7 @@ use std::time::Duration;
 use mainstay_registry::Phase;
 
 use crate::clock::human;
+use crate::context::{ChildState, ChildStatus};
 use crate::event::ReloadReport;
 use crate::outcome::Failure;
 
@@ -92,6 +93,8 @@ pub struct RunnableStatus {
     pub note: Option<String>,
     /// It has been inside of one poll for so long.
     pub polling: Option<Duration>,
+    /// The children that its present generation supervises, by name.
+    pub children: Vec<ChildStatus>,
     /// Whom it waits for before it starts.
     pub waits_for: Vec<&'static str>,
 }
@@ -335,6 +338,10 @@ fn remark(runnable: &RunnableStatus) -> String {
     }
     if !runnable.waits_for.is_empty() {
         said.push(format!("waits for {}", runnable.waits_for.join(", ")));
+    }
+    if !runnable.children.is_empty() {
+        let running = runnable.children.iter().filter(|child| child.state == ChildState::Running).count();
+        said.push(format!("{running} of {} children run", runnable.children.len()));
     }
     if let Some(note) = &runnable.note {
         said.push(format!("\"{note}\""));

@@ -96,6 +96,7 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
         let mut look = self.engine.clock.now() + LOOK;
         let mut beat = None;
         loop {
+            self.engine.alarms.ring(self.engine.clock.now());
             let (wake, hooks) = {
                 let mut machine = self.engine.machine();
                 if over(&machine) {
@@ -112,11 +113,14 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
             }
             let wake = crate::machine::earliest(wake, hooks.then_some(look));
             let wake = crate::machine::earliest(wake, beat);
+            // One that is set after this look wakes.
+            let alarm = self.engine.alarms.next();
             tokio::select! {
                 biased;
                 signal = self.listening.recv() => self.engine.feed(Input::Signal(signal)),
                 () = self.engine.wake.notified() => {}
                 () = sleep_until_some(self.engine.clock, wake) => self.engine.feed(Input::Tick),
+                () = sleep_until_some(self.engine.clock, alarm) => {}
             }
         }
     }

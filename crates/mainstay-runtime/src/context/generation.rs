@@ -1,13 +1,13 @@
-//! One generation: its token, its main future, its children, and the rule that they end together.
+//! One generation of a task or of a supervised child: its token, its main future, and the rule that it ends with
+//! everything in it.
 //!
-//! 1. A child's entry exists before its task is spawned, so that its end always finds it.
-//! 2. The generation is over when its main future and every child have ended; this is reported once.
-//! 3. Nothing of the user's is dropped under the lock.
+//! 1. The generation is over when its main future and every member have ended; this is reported once.
+//! 2. Who has no members and never asked for its token pays for neither: both are made at their first use.
+//! 3. Nothing of the user's is called or dropped under a lock.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
@@ -17,8 +17,10 @@ use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::members::Members;
+use super::supervised::{ChildStatus, Entry};
 use super::{Child, RunContext};
-use crate::cell::{Cell, Done, Label, Seen, Work};
+use crate::cell::{Cell, Done, Label, Seen, Watch, Work};
 use crate::clock::Clock;
 use crate::control::{ControlError, OrderAnswer, ReloadAnswer};
 use crate::event::{Operation, ReloadReport, Sink, TaskName};
@@ -33,6 +35,7 @@ pub(crate) trait Host: Send + Sync {
     fn handle(&self) -> &Handle;
     fn clock(&self) -> Clock;
     fn reopened(&self) -> watch::Receiver<u64>;
+    fn reopen_count(&self) -> u64;
     fn epochs(&self) -> Epochs;
     fn order(
         self: Arc<Self>,
@@ -51,102 +54,197 @@ pub(crate) trait Host: Send + Sync {
     /// Whether breaches of the rules of the phases are looked for.
     fn lints(&self) -> Lints;
     fn found(&self, lint: Lint);
+    /// Has the supervisor ring somebody.
+    fn alarm(&self, at: Instant, key: u64, who: Weak<dyn Alarm>);
+    /// How long a task, or a child of it, may take to stop.
+    fn stop_limit(&self, id: TaskId) -> Duration;
+    /// Makes a call that may end in a waker of the user's, elsewhere.
+    fn call(&self, call: Box<dyn FnOnce() + Send>);
+}
+
+/// Who is rung when a time has come, on the supervision thread: it may set flags and wake tasks of tokio's.
+pub(crate) trait Alarm: Send + Sync {
+    fn rings(self: Arc<Self>, key: u64, now: Instant);
 }
 
 pub(crate) struct Generation {
-    id: TaskId,
-    name: TaskName,
-    token: CancellationToken,
+    owner: Owner,
+    /// From 1.
+    number: u64,
+    token: OnceLock<CancellationToken>,
+    members: OnceLock<Box<Members>>,
+    /// It was asked to stop.
+    asked: AtomicBool,
+    /// Its main future has ended.
+    ended: AtomicBool,
     disabled: AtomicBool,
     reopened: AtomicU64,
-    /// Microseconds from `born` to the last tick, plus one.
-    ticked: AtomicU64,
-    born: Instant,
-    /// `None` outside of a runtime.
-    host: Option<Arc<dyn Host>>,
-    members: Mutex<Members>,
+    /// Of a child; a task has a cell.
+    watch: Watch,
 }
 
-#[derive(Default)]
-struct Members {
-    next: u64,
-    children: HashMap<u64, (Cow<'static, str>, Arc<Cell>)>,
-    /// How the main future ended.
-    main: Option<Exit>,
-    over: bool,
+/// Whose start it is.
+enum Owner {
+    Task(Box<Root>),
+    Child(Arc<Entry>),
+}
+
+/// What a task's generation knows, and every child inside of it asks for.
+pub(crate) struct Root {
+    pub(super) id: TaskId,
+    pub(super) name: TaskName,
+    pub(super) epochs: Epochs,
+    /// `None` outside of a runtime.
+    pub(super) host: Option<Arc<dyn Host>>,
+    /// Microseconds from its birth to its last tick, plus one.
+    ticked: AtomicU64,
+}
+
+impl Root {
+    pub(super) fn now(&self) -> Instant {
+        let clock = self.host.as_ref().map_or(Clock::Real, |host| host.clock());
+        // Also on a thread that knows nothing of the runtime whose paused clock it is.
+        let inside = match &self.host {
+            Some(host) if clock == Clock::Ambient && Handle::try_current().is_err() => {
+                Some(host.handle().enter())
+            }
+            _ => None,
+        };
+        let now = clock.now();
+        drop(inside);
+        now
+    }
 }
 
 impl Generation {
     pub(crate) fn new(id: TaskId, name: TaskName, host: Arc<dyn Host>) -> Arc<Self> {
-        let seen = *host.reopened().borrow();
-        Arc::new(Self {
-            id,
-            name,
-            token: CancellationToken::new(),
-            disabled: AtomicBool::new(false),
-            reopened: AtomicU64::new(seen),
-            ticked: AtomicU64::new(0),
-            born: host.clock().now(),
-            host: Some(host),
-            members: Mutex::default(),
-        })
+        let (seen, epochs, now) = (host.reopen_count(), host.epochs(), host.clock().now());
+        let root = Root { id, name, epochs, host: Some(host), ticked: AtomicU64::new(0) };
+        Arc::new(Self::of(Owner::Task(Box::new(root)), id.generation, seen, now))
     }
 
     pub(crate) fn detached() -> Arc<Self> {
         let name = TaskName { provider: "detached", task: None, generation: 1 };
-        Arc::new(Self {
-            id: TaskId { node: usize::MAX, task: 0, generation: 1 },
-            name,
-            token: CancellationToken::new(),
+        let id = TaskId { node: usize::MAX, task: 0, generation: 1 };
+        let root = Root { id, name, epochs: Epochs::default(), host: None, ticked: AtomicU64::new(0) };
+        Arc::new(Self::of(Owner::Task(Box::new(root)), 1, 0, Clock::Real.now()))
+    }
+
+    /// One start of a supervised child.
+    pub(super) fn child(entry: &Arc<Entry>, number: u64, now: Instant) -> Arc<Self> {
+        let seen = entry.home().root().host.as_ref().map_or(0, |host| host.reopen_count());
+        Arc::new(Self::of(Owner::Child(Arc::clone(entry)), number, seen, now))
+    }
+
+    fn of(owner: Owner, number: u64, reopened: u64, now: Instant) -> Self {
+        Self {
+            owner,
+            number,
+            token: OnceLock::new(),
+            members: OnceLock::new(),
+            asked: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
             disabled: AtomicBool::new(false),
-            reopened: AtomicU64::new(0),
-            ticked: AtomicU64::new(0),
-            born: Clock::Real.now(),
-            host: None,
-            members: Mutex::default(),
-        })
+            reopened: AtomicU64::new(reopened),
+            watch: Watch::new(now),
+        }
     }
 
-    /// Which start of its runnable this is.
+    /// Which start of its runnable, or child, this is.
     pub(crate) fn number(&self) -> u64 {
-        self.id.generation
+        self.number
     }
 
-    pub(super) fn host(&self) -> Option<Arc<dyn Host>> {
-        self.host.clone()
+    pub(super) fn root(&self) -> &Root {
+        let mut generation = self;
+        loop {
+            match &generation.owner {
+                Owner::Task(root) => return root,
+                Owner::Child(entry) => generation = entry.home(),
+            }
+        }
     }
 
+    /// The supervised child that this is a generation of.
+    pub(super) fn entry(&self) -> Option<&Arc<Entry>> {
+        match &self.owner {
+            Owner::Task(_) => None,
+            Owner::Child(entry) => Some(entry),
+        }
+    }
+
+    /// The task that it is, or is inside of.
     pub(crate) fn id(&self) -> TaskId {
-        self.id
+        self.root().id
     }
 
-    /// Progress. One store: it may be called in a hot loop.
+    /// Progress of the task; that of a supervised child is nobody's. One store: it may be called in a hot loop.
     pub(super) fn tick(&self) {
-        if let Some(host) = &self.host {
-            let since = host.clock().now().saturating_duration_since(self.born).as_micros();
-            self.ticked.store(u64::try_from(since).unwrap_or(u64::MAX - 1) + 1, Ordering::Relaxed);
+        if let (Owner::Task(root), Some(host)) = (&self.owner, self.host()) {
+            let since = host.clock().now().saturating_duration_since(self.watch.born()).as_micros();
+            root.ticked.store(u64::try_from(since).unwrap_or(u64::MAX - 1) + 1, Ordering::Relaxed);
         }
     }
 
     /// When it ticked last.
     pub(crate) fn ticked(&self) -> Option<Instant> {
-        match self.ticked.load(Ordering::Relaxed) {
+        match self.root().ticked.load(Ordering::Relaxed) {
             0 => None,
-            since => Some(self.born + Duration::from_micros(since - 1)),
+            since => Some(self.watch.born() + Duration::from_micros(since - 1)),
         }
     }
 
     pub(crate) fn name(&self) -> TaskName {
-        self.name
+        TaskName { generation: self.number, ..self.root().name }
+    }
+
+    pub(super) fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
+    pub(super) fn host(&self) -> Option<&Arc<dyn Host>> {
+        self.root().host.as_ref()
+    }
+
+    /// Its members, made at the first use.
+    ///
+    /// The fence pairs with those of `ask` and `main_ended`: each side writes its own mark first, then reads the
+    /// other's. Without it both could miss each other, and a member would be let in that nobody asks to stop.
+    pub(super) fn make_members(&self) -> &Members {
+        let members = self.members.get_or_init(Box::default);
+        fence(Ordering::SeqCst);
+        members
+    }
+
+    /// Its members, if it ever had one.
+    pub(super) fn members(&self) -> Option<&Members> {
+        self.members.get().map(Box::as_ref)
+    }
+
+    pub(super) fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
     }
 
     pub(crate) fn token(&self) -> &CancellationToken {
-        &self.token
+        if let Some(token) = self.token.get() {
+            return token;
+        }
+        let token = self.token.get_or_init(CancellationToken::new);
+        // As above: who asks has either seen this token, or is seen here.
+        fence(Ordering::SeqCst);
+        if self.is_asked() {
+            token.cancel();
+        }
+        token
     }
 
     pub(super) fn ready(&self) {
-        if let Some(host) = &self.host {
-            Arc::clone(host).tell(Input::TaskReady(self.id));
+        if let (Owner::Task(root), Some(host)) = (&self.owner, self.host()) {
+            Arc::clone(host).tell(Input::TaskReady(root.id));
         }
     }
 
@@ -154,8 +252,27 @@ impl Generation {
         self.disabled.store(true, Ordering::Release);
     }
 
+    pub(super) fn is_disabled(&self) -> bool {
+        self.disabled.load(Ordering::Acquire)
+    }
+
+    /// What its supervised children do, by name. Cheap when there are none.
+    pub(crate) fn children_status(&self) -> Vec<ChildStatus> {
+        let Some(members) = self.members() else { return Vec::new() };
+        let now = self.root().now();
+        let mut list: Vec<ChildStatus> =
+            members.entries().iter().filter_map(|entry| entry.status(now)).collect();
+        list.sort_by(|a, b| a.name.cmp(&b.name));
+        list
+    }
+
+    /// How many of its supervised children are active, and how many there are. Cheap when there are none.
+    pub(crate) fn children_counts(&self) -> (usize, usize) {
+        self.members().map_or((0, 0), Members::counts)
+    }
+
     pub(super) async fn reopen(&self) {
-        let Some(host) = &self.host else { return std::future::pending().await };
+        let Some(host) = self.host() else { return std::future::pending().await };
         let mut reopened = host.reopened();
         loop {
             let count = *reopened.borrow_and_update();
@@ -169,27 +286,24 @@ impl Generation {
     }
 
     pub(super) fn pin(&self) -> Pinned {
-        self.host.as_ref().map(|host| host.epochs()).unwrap_or_default().pin()
+        self.root().epochs.pin()
     }
 
     fn measures(&self) -> bool {
-        self.host.as_ref().is_some_and(|host| host.lints().are_on())
+        self.host().is_some_and(|host| host.lints().are_on())
     }
 
     /// A poll of the task, or of that child, took so long.
-    fn polled(&self, child: Option<&str>, took: Duration) {
-        let who = match (self.name.task, child) {
+    pub(super) fn polled(&self, child: Option<&str>, took: Duration) {
+        let name = self.name();
+        let who = match (name.task, child) {
             (Some(task), Some(child)) => Some(format!("{task}/{child}")),
             (task, child) => task.or(child).map(str::to_owned),
         };
-        let lint = Lint::of_poll(self.name.provider, Phase::Run, who.as_deref(), took);
-        if let (Some(host), Some(lint)) = (&self.host, lint) {
+        let lint = Lint::of_poll(name.provider, Phase::Run, who.as_deref(), took);
+        if let (Some(host), Some(lint)) = (self.host(), lint) {
             host.found(lint);
         }
-    }
-
-    fn members(&self) -> MutexGuard<'_, Members> {
-        self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn spawn(
@@ -198,98 +312,124 @@ impl Generation {
         future: BoxFuture<'static, Result<()>>,
     ) -> Child {
         let (ended, wait) = oneshot::channel();
-        let (handle, clock) = match &this.host {
+        let (handle, clock) = match this.host() {
             Some(host) => (host.handle().clone(), host.clock()),
             None => (Handle::current(), Clock::Real),
         };
-        let provider = this.name.provider;
-        let epochs = this.host.as_ref().map(|host| host.epochs()).unwrap_or_default();
+        let provider = this.root().name.provider;
+        let epochs = this.root().epochs.clone();
         let future = async move { future.await.map_err(|error| error.in_phase(Phase::Run, provider)) };
         let future = Box::pin(async move { epochs.scope(provider, future).await });
-        let label = Label::Child { provider, child: name.clone(), generation: this.name.generation };
+        let label = Label::Child { provider, child: name.clone(), generation: this.number };
         let context = RunContext::new(Arc::clone(this));
-        let mut members = this.members();
-        if members.over {
-            drop(members);
+        let members = this.make_members();
+        let number = members.next_number();
+        let done = ChildDone { generation: Arc::clone(this), number, name: name.clone(), ended: Some(ended) };
+        let cell = Cell::new(Work { future, done: Box::new(done) }, Some(context), label, clock);
+        if !members.let_in(this, number, name, &cell) {
             // The future is dropped here, on the thread of whoever spawned it too late.
+            drop(cell);
             return Child { ended: wait, cell: None };
         }
-        members.next += 1;
-        let number = members.next;
-        let shown = name.clone();
-        let done = ChildDone { generation: Arc::clone(this), number, name, ended: Some(ended) };
-        let cell = Cell::new(Work { future, done: Box::new(done) }, Some(context), label, clock);
-        members.children.insert(number, (shown, Arc::clone(&cell)));
-        drop(members);
         handle.spawn(cell.isolated());
         Child { ended: wait, cell: Some(Arc::downgrade(&cell)) }
     }
 
-    /// Asks the task and its children to stop.
+    /// Asks the task and everything in it to stop.
     pub(crate) fn ask(&self) {
-        self.token.cancel();
+        if self.asked.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        fence(Ordering::SeqCst);
+        if let Some(token) = self.token.get() {
+            quietly(|| token.cancel());
+        }
+        if let Some(members) = self.members() {
+            members.close();
+        }
     }
 
     /// Its main future has ended.
     pub(crate) fn is_winding(&self) -> bool {
-        self.members().main.is_some()
+        self.has_ended()
     }
 
     /// The child that is worth a word: the one that has been inside of one poll for the longest.
     pub(crate) fn busiest_child(&self, now: Instant) -> Option<(String, Seen)> {
-        let members = self.members();
-        let seen = members.children.values().map(|(name, cell)| (name, cell.seen(now)));
-        let busiest = seen.max_by_key(|(_, seen)| seen.polling);
-        busiest.map(|(name, seen)| (name.clone().into_owned(), seen))
+        self.members().and_then(|members| members.busiest(now))
     }
 
-    /// Aborts the children; the main future's cell is the engine's to abort.
-    pub(crate) fn abort_children(&self) {
-        let children: Vec<Arc<Cell>> =
-            self.members().children.values().map(|(_, cell)| Arc::clone(cell)).collect();
-        // Never taken out of its cell: its future is the user's, and is dropped in its own task alone.
-        for child in children {
-            child.abort();
+    /// Aborts the members; the main future is for who polls it to drop.
+    pub(crate) fn abort_members(&self) {
+        if let Some(members) = self.members() {
+            let (cells, entries) = members.all();
+            // Never taken out of its cell: its future is the user's, and is dropped in its own task alone.
+            for cell in cells {
+                cell.abort();
+            }
+            for entry in entries {
+                entry.cut();
+            }
         }
     }
 
-    fn main_ended(&self, exit: Exit) {
+    /// How its main future ended, and whether that was the end of all.
+    pub(super) fn main_ended(&self, exit: Exit) -> (Exit, bool) {
         let exit = match exit {
-            Exit::Ok if self.disabled.load(Ordering::Acquire) => Exit::Disabled,
+            Exit::Ok if self.is_disabled() => Exit::Disabled,
             exit => exit,
         };
-        let mut members = self.members();
-        members.over = members.children.is_empty();
-        let over = members.over;
-        members.main = Some(exit.clone());
-        drop(members);
+        self.ended.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        let over = self.members().is_none_or(|members| members.main_ended(&exit));
         // Nobody may start something new for a task that has ended.
-        self.token.cancel();
-        let input = if over { Input::TaskOver(self.id, exit) } else { Input::MainEnded(self.id, exit) };
-        if let Some(host) = &self.host {
-            Arc::clone(host).tell(input);
+        self.ask();
+        (exit, over)
+    }
+
+    /// A member failed: that is the failure of this generation.
+    pub(super) fn member_failed(&self, path: String, exit: Exit) {
+        match &self.owner {
+            Owner::Task(root) => {
+                if let Some(host) = &root.host {
+                    Arc::clone(host).tell(Input::ChildFailed(root.id, path, exit));
+                }
+            }
+            Owner::Child(entry) => entry.member_failed(path, exit),
+        }
+    }
+
+    /// The last member left, after the main future had ended like this.
+    pub(super) fn members_over(&self, main: Exit) {
+        match &self.owner {
+            Owner::Task(root) => {
+                if let Some(host) = &root.host {
+                    Arc::clone(host).tell(Input::TaskOver(root.id, main));
+                }
+            }
+            Owner::Child(entry) => entry.members_over(self.number, main),
         }
     }
 
     fn child_ended(&self, number: u64, name: &str, exit: Exit) {
         // Before it leaves, so that the generation is not over before its last failure was told.
-        if let (Some(host), Exit::Failed(_) | Exit::Panicked(_) | Exit::RuntimeGone) = (&self.host, &exit) {
-            Arc::clone(host).tell(Input::ChildFailed(self.id, name.to_owned(), exit));
+        if let Exit::Failed(_) | Exit::Panicked(_) | Exit::RuntimeGone = &exit {
+            self.member_failed(name.to_owned(), exit);
         }
-        let mut members = self.members();
-        let cell = members.children.remove(&number);
-        let main = if members.children.is_empty() && !members.over { members.main.clone() } else { None };
-        members.over |= main.is_some();
-        drop(members);
-        drop(cell);
-        let Some(host) = &self.host else { return };
-        if let Some(main) = main {
-            Arc::clone(host).tell(Input::TaskOver(self.id, main));
+        if let Some(main) = self.make_members().child_left(number) {
+            self.members_over(main);
         }
     }
 }
 
-/// Told of the end of a generation's main future.
+/// Does what may end in a waker of the user's, whose panic is nobody's business here.
+pub(super) fn quietly(f: impl FnOnce()) {
+    if let Err(panic) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)) {
+        std::mem::forget(panic);
+    }
+}
+
+/// Told of the end of a task's main future.
 pub(crate) struct MainDone {
     generation: Arc<Generation>,
 }
@@ -302,8 +442,9 @@ impl MainDone {
 
 impl Done for MainDone {
     fn began(&mut self) {
-        if let Some(host) = &self.generation.host {
-            Arc::clone(host).tell(Input::TaskBegan(self.generation.id));
+        let root = self.generation.root();
+        if let Some(host) = &root.host {
+            Arc::clone(host).tell(Input::TaskBegan(root.id));
         }
     }
 
@@ -316,7 +457,12 @@ impl Done for MainDone {
     }
 
     fn ended(self: Box<Self>, exit: Exit) {
-        self.generation.main_ended(exit);
+        let (exit, over) = self.generation.main_ended(exit);
+        let root = self.generation.root();
+        let input = if over { Input::TaskOver(root.id, exit) } else { Input::MainEnded(root.id, exit) };
+        if let Some(host) = &root.host {
+            Arc::clone(host).tell(input);
+        }
     }
 }
 

@@ -2,9 +2,14 @@
 
 mod every;
 mod generation;
+mod members;
+mod supervised;
 
 pub use self::every::Every;
-pub(crate) use self::generation::{Generation, Host, MainDone};
+pub(crate) use self::generation::{Alarm, Generation, Host, MainDone};
+pub use self::supervised::{
+    ChildEnd, ChildError, ChildState, ChildStatus, Children, SuperviseError, Supervised,
+};
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,7 +17,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mainstay_registry::{Result, TaskFuture};
+use mainstay_registry::{RestartPolicy, Result, TaskFuture};
 use mainstay_sync::Pinned;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -22,8 +27,42 @@ use crate::control::Control;
 use crate::machine::TaskId;
 
 tokio::task_local! {
-    /// The cell of the hook, task or child that is being polled or dropped on this thread.
-    pub(crate) static AMBIENT: Arc<Cell>;
+    /// The hook, task or child that is being polled or dropped on this thread.
+    pub(crate) static AMBIENT: Ambient;
+}
+
+/// Who runs on this thread.
+#[derive(Clone)]
+pub(crate) enum Ambient {
+    /// A hook, a task, or a child that was spawned.
+    Cell(Arc<Cell>),
+    /// A supervised child.
+    Child(RunContext),
+}
+
+impl Ambient {
+    fn note(&self, text: Cow<'static, str>) {
+        match self {
+            Self::Cell(cell) => cell.note(text),
+            Self::Child(cx) => cx.generation.watch().note(text),
+        }
+    }
+
+    /// Whose boot hook it is, if it is one.
+    pub(crate) fn booting(&self) -> Option<&'static str> {
+        match self {
+            Self::Cell(cell) => cell.booting(),
+            Self::Child(_) => None,
+        }
+    }
+
+    /// `None` in a hook.
+    pub(crate) fn context(&self) -> Option<&RunContext> {
+        match self {
+            Self::Cell(cell) => cell.context(),
+            Self::Child(cx) => Some(cx),
+        }
+    }
 }
 
 /// Says what the hook or task that calls it is doing: `note("connecting 10.0.0.5")`.
@@ -31,7 +70,7 @@ tokio::task_local! {
 /// Shown when it is late, and in the failure when it runs past its deadline. The last one counts. Outside of a hook
 /// or task it does nothing.
 pub fn note(text: impl Into<Cow<'static, str>>) {
-    let _ = AMBIENT.try_with(|cell| cell.note(text.into()));
+    let _ = AMBIENT.try_with(|ambient| ambient.note(text.into()));
 }
 
 /// Builds a [`TaskFuture`] whose body receives its [`RunContext`].
@@ -83,7 +122,7 @@ impl RunContext {
 
     /// The context of the task that calls this, if it is one of a runtime's.
     pub fn current() -> Option<Self> {
-        AMBIENT.try_with(|cell| cell.context().cloned()).ok().flatten()
+        AMBIENT.try_with(|ambient| ambient.context().cloned()).ok().flatten()
     }
 
     fn detached() -> Self {
@@ -125,7 +164,7 @@ impl RunContext {
     ///
     /// Outside of a runtime (the registry's own walk) everything is refused as closed.
     pub fn control(&self) -> Control {
-        Control::new(self.generation.host())
+        Control::new(self.generation.host().cloned())
     }
 
     /// The provider's shown name.
@@ -204,6 +243,66 @@ impl RunContext {
         F: Future<Output = Result<()>> + Send + 'static,
     {
         Generation::spawn(&self.generation, name.into(), Box::pin(future))
+    }
+
+    /// Spawns a supervised child: started again by its policy, with generations and a context of its own.
+    ///
+    /// For what comes and goes while the task runs: tenants, peers, connections to brokers. `body` is called once per
+    /// generation, in the child's own task; what it captures lives as long as the child, what it makes as long as the
+    /// generation. Dropping the answer changes nothing: the child belongs to its task, is asked to stop with it, and
+    /// its task waits for it.
+    ///
+    /// What follows from an end is the policy's, as for a runnable. `Ok` of a child that is not started again takes it
+    /// off the list, and nothing of it is kept. A failure with `never`, or beyond the limit, fails its task by the
+    /// name `task/child`, as that of [`spawn`](Self::spawn) does; with `.degrade()`, and for `Error::recoverable`,
+    /// the child is listed as failed instead. Inside of another supervised child it fails that one, whose policy then
+    /// decides. Everything that a generation has spawned or supervised ends with it, before the next one begins.
+    ///
+    /// # Phase
+    ///
+    /// While this generation runs, from any thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use mainstay_registry::{RestartPolicy, TaskFuture};
+    /// # use mainstay_runtime::{RunContext, task};
+    /// # async fn connect(_broker: &str, _cx: &RunContext) -> mainstay_registry::Result<()> { Ok(()) }
+    /// # fn brokers() -> TaskFuture {
+    /// task(|cx| async move {
+    ///     for broker in ["north", "south"] {
+    ///         let policy = RestartPolicy::on_failure().unlimited();
+    ///         cx.supervise(broker, policy, move |cx| async move {
+    ///             cx.note("connecting");
+    ///             connect(broker, &cx).await
+    ///         })?;
+    ///     }
+    ///     cx.shutdown_token().cancelled().await;
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the name is in use, the set is full, the policy contradicts itself, the generation ends, or there is no
+    /// runtime. Then nothing is listed, and `body` is dropped.
+    pub fn supervise<F, Fut>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+        policy: RestartPolicy,
+        body: F,
+    ) -> std::result::Result<Supervised, SuperviseError>
+    where
+        F: FnMut(RunContext) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<()>> + Send + 'static,
+    {
+        supervised::supervise(&self.generation, name.into(), policy, body)
+    }
+
+    /// Returns the set of the children that this generation supervises.
+    pub fn children(&self) -> Children {
+        Children::new(Arc::clone(&self.generation))
     }
 
     /// Ticks at once and then every `period`, until this task is asked to stop. Ticks that were missed are skipped,

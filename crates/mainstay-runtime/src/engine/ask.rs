@@ -1,8 +1,9 @@
 //! What control and the contexts of tasks ask of the engine.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, PoisonError};
-use std::time::Instant;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, Weak};
+use std::time::{Duration, Instant};
 
 use mainstay_sync::Epochs;
 use tokio::runtime::Handle;
@@ -10,7 +11,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::{Engine, Felt};
 use crate::clock::Clock;
-use crate::context::{AMBIENT, Host};
+use crate::context::{AMBIENT, Alarm, Host};
 use crate::control::{ControlError, OrderAnswer, ReloadAnswer};
 use crate::event::{Busy, EventKind, Operation, ReloadReport, Sink};
 use crate::lints::{Lint, Lints};
@@ -109,8 +110,26 @@ impl<S: Clone + Send + Sync + 'static> Host for Engine<S> {
         self.reopen.subscribe()
     }
 
+    fn reopen_count(&self) -> u64 {
+        self.reopens.load(Ordering::Acquire)
+    }
+
     fn epochs(&self) -> Epochs {
         Self::epochs(self)
+    }
+
+    fn alarm(&self, at: Instant, key: u64, who: Weak<dyn Alarm>) {
+        if self.alarms.set(at, key, who) {
+            self.wake.notify_one();
+        }
+    }
+
+    fn stop_limit(&self, id: TaskId) -> Duration {
+        self.machine().spec.nodes.get(id.node).map_or(Duration::ZERO, |node| node.limits.stop)
+    }
+
+    fn call(&self, call: Box<dyn FnOnce() + Send>) {
+        self.calls.call(call);
     }
 
     fn order(
@@ -177,6 +196,9 @@ impl<S: Clone + Send + Sync + 'static> Host for Engine<S> {
             if let Some(runnable) = runnable {
                 runnable.note = seen.note;
                 runnable.polling = seen.polling;
+                if let Some(running) = self.see_task(id) {
+                    runnable.children = running.generation.children_status();
+                }
             }
         }
         status.epoch = self.epochs.get().map_or(0, Epochs::epoch);

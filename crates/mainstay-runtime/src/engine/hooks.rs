@@ -168,7 +168,7 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
 
     pub(super) fn abort_task(&self, id: TaskId) {
         if let Some(running) = self.task_slot(id).and_then(|slot| slot.tell(id.generation, Told::Aborted)) {
-            running.generation.abort_children();
+            running.generation.abort_members();
             running.slot.abort(id.generation);
         }
     }

@@ -1,5 +1,6 @@
 //! The engine: carries out what the machine decides, from whichever thread fed it.
 
+mod alarms;
 mod ask;
 mod body;
 mod calls;
@@ -18,6 +19,7 @@ pub(crate) use self::rescue::rescue;
 pub(crate) use self::slot::Slot;
 pub(crate) use self::transaction::epochs_of;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -27,6 +29,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use self::alarms::Alarms;
 use self::calls::Calls;
 use self::rescue::rescue_and;
 use self::waiters::Waiters;
@@ -80,9 +83,12 @@ pub(crate) struct Engine<S> {
     pub(crate) sink: Sink,
     pub(crate) wake: Notify,
     reopen: watch::Sender<u64>,
+    /// The same count, for who only looks at it: each start of each child does.
+    reopens: Arc<AtomicU64>,
     pub(crate) ready: Mutex<Option<oneshot::Sender<()>>>,
     pub(crate) stop_token: Option<CancellationToken>,
     pub(super) calls: Calls,
+    pub(crate) alarms: Alarms,
     /// Hooks that no worker polls may be run on threads of their own.
     pub(crate) rescues: bool,
     /// When a hook had to be, last.
@@ -129,9 +135,11 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
             sink: parts.sink,
             wake: Notify::new(),
             reopen: watch::Sender::new(0),
+            reopens: Arc::default(),
             ready: Mutex::new(parts.ready),
             stop_token: parts.stop_token,
             calls: Calls::new(parts.rescues),
+            alarms: Alarms::default(),
             rescues: parts.rescues,
             rescued: Mutex::new(None),
         })
@@ -202,8 +210,15 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
                 Action::AskTask(id) => self.ask_task(id),
                 Action::AbortTask(id) => self.abort_task(id),
                 Action::Reopen => {
-                    let reopen = self.reopen.clone();
-                    self.calls.call(move || reopen.send_modify(|count| *count += 1));
+                    let (reopen, reopens) = (self.reopen.clone(), Arc::clone(&self.reopens));
+                    self.calls.call(move || {
+                        let mut now = 0;
+                        reopen.send_modify(|count| {
+                            *count += 1;
+                            now = *count;
+                        });
+                        reopens.store(now, Ordering::Release);
+                    });
                 }
                 Action::OpenTransaction => self.open_transaction(),
                 Action::ReloadDone { ticket, report } => self.reload_done(ticket, &report),

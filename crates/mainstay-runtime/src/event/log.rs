@@ -169,6 +169,16 @@ fn supervised(kind: &EventKind) {
         EventKind::Unwedged { after } => {
             warn!(target: TARGET, phase = "run", after = %human(*after), "the runtime polls again");
         }
+        EventKind::ChildRestarting { task, child, attempt, delay, failure } => {
+            let code = failure.as_ref().map(|failure| failure.code().id);
+            let cause = failure.as_ref().map(Failure::headline);
+            warn!(target: TARGET, provider = %task, child, phase = "run", code, attempt,
+                delay = %human(*delay), cause, "restarting a child");
+        }
+        EventKind::ChildFailed { task, child, restarts, failure } => {
+            warn!(target: TARGET, provider = %task, child, phase = "run", generation = failure.generation(),
+                code = failure.code().id, restarts, "{}", failure.headline());
+        }
         _ => {}
     }
 }

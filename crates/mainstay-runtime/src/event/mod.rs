@@ -248,6 +248,30 @@ pub enum EventKind {
         /// How many.
         events: u64,
     },
+    /// A supervised child ended, and is started again.
+    ChildRestarting {
+        /// The task that it belongs to.
+        task: TaskName,
+        /// Which: `peer`, or `peer/connection`.
+        child: String,
+        /// The so-many-th time in a row.
+        attempt: u32,
+        /// After so long.
+        delay: Duration,
+        /// Why; `None` when it ended well and its policy is `always`.
+        failure: Option<Failure>,
+    },
+    /// A supervised child failed and nothing follows from it: it is listed as failed, or was being stopped anyway.
+    ChildFailed {
+        /// The task that it belongs to.
+        task: TaskName,
+        /// Which: `peer`, or `peer/connection`.
+        child: String,
+        /// How often it was restarted before, in all.
+        restarts: u64,
+        /// Its failure.
+        failure: Failure,
+    },
 }
 
 impl EventKind {

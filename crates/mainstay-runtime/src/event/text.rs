@@ -57,6 +57,14 @@ impl fmt::Display for EventKind {
                 write!(f, "the application's runtime polls nothing since {}", human(*since))?;
                 list(f, "running", running.iter().map(|busy| busy.name.as_str()))
             }
+            Self::ChildRestarting { task, child, attempt, delay, failure } => {
+                match failure {
+                    Some(failure) => failed(f, failure)?,
+                    None => write!(f, "ended '{task}/{child}'")?,
+                }
+                write!(f, "; restart {attempt} in {}", human(*delay))
+            }
+            Self::ChildFailed { failure, .. } => failed(f, failure),
             Self::Unwedged { after } => {
                 write!(f, "the application's runtime polls again after {}", human(*after))
             }

@@ -51,6 +51,20 @@ impl Machine {
         self.emit(EventKind::LeftBehind { task: self.task_name(id), seen });
     }
 
+    /// A supervised child was aborted at its deadline, or is still there after that: one entry of the report, with
+    /// what was seen last.
+    pub(super) fn child_cut(&mut self, cut: Forced) {
+        let same = |listed: &&mut Forced| {
+            (listed.provider, listed.what, &listed.task) == (cut.provider, cut.what, &cut.task)
+        };
+        if let Some(listed) = self.forced.iter_mut().rev().find(same) {
+            self.out.push(Action::Emit(EventKind::Forced(cut.clone())));
+            *listed = cut;
+        } else {
+            self.force_cut(cut);
+        }
+    }
+
     /// Forced, and its last chance is over: whatever still runs is named.
     pub(crate) fn name_the_cut(&mut self, now: Instant, look: &dyn Look) {
         for node in (0..self.stop.nodes.len()).rev() {

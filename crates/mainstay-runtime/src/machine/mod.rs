@@ -102,6 +102,8 @@ pub(crate) enum Input {
     TaskOver(TaskId, Exit),
     /// A child ended with a failure.
     ChildFailed(TaskId, String, Exit),
+    /// A supervised child was not waited for any longer, by its own deadline.
+    ChildCut(Forced),
     /// From inside the hook that ends a reload's transaction.
     TransactionEnded(HookId, TransactionEnd),
     Signal(Signal),
@@ -252,6 +254,7 @@ impl Machine {
             Input::MainEnded(id, exit) => self.main_ended(id, &exit, now),
             Input::TaskOver(id, exit) => self.task_over(id, &exit, now),
             Input::ChildFailed(id, child, exit) => self.child_failed(id, &child, &exit, now),
+            Input::ChildCut(cut) => self.child_cut(cut),
             Input::Signal(signal) => self.signal(signal, now),
             Input::Stop(cause) => self.request_stop(cause, now),
             Input::TransactionEnded(id, end) => self.transaction_ended(id, end),

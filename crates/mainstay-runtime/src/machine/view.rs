@@ -68,6 +68,7 @@ impl Machine {
             restarts: task.restarts.total(),
             last_failure: task.last_failure.clone(),
             note: None,
+            children: Vec::new(),
             polling: None,
             waits_for: lacking.map(|&dep| self.spec.nodes[dep].name).collect(),
         }

@@ -23,6 +23,7 @@ mod restart;
 mod rollback;
 mod run;
 mod stop;
+mod supervise;
 mod supervision;
 mod support;
 mod transaction;

@@ -82,6 +82,10 @@ pub fn events(log: &Log) -> impl FnMut(&mainstay_runtime::Event) + Send + 'stati
             EventKind::Forced(cut) => format!("forced {} {}", cut.provider, cut.what),
             EventKind::Finished { exit_code, .. } => format!("finished {exit_code}"),
             EventKind::Late { phase, .. } => format!("late in {phase}"),
+            EventKind::ChildRestarting { task, child, attempt, delay, .. } => {
+                format!("restarting {task}/{child} {attempt} after {delay:?}")
+            }
+            EventKind::ChildFailed { task, child, .. } => format!("child failed {task}/{child}"),
             other => format!("{other:?}"),
         };
         log.push(line);

@@ -1,0 +1,387 @@
+//! The members of one generation: the children that it spawned, and the set of those that it supervises.
+//!
+//! 1. A member's entry exists before its task is spawned, so that its end always finds it.
+//! 2. `alive` counts every supervised child whose task has not ended, listed or not: the generation waits for all.
+//! 3. The lock is held for a look at a map, never for a call.
+
+use std::borrow::{Borrow, Cow};
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use mainstay_registry::{RestartPolicy, Weight};
+
+use super::Generation;
+use super::supervised::{Entry, SuperviseError};
+use crate::cell::{Cell, Seen};
+use crate::exit::Exit;
+
+/// So many are asked to stop at a time.
+const SOME: usize = 64;
+
+/// A set below this size is not worth a smaller table.
+const SMALL: usize = 64;
+
+#[derive(Default)]
+pub(crate) struct Members {
+    /// Supervised children that run, or are about to.
+    pub(super) active: AtomicUsize,
+    next: AtomicU64,
+    held: Mutex<Held>,
+}
+
+#[derive(Default)]
+struct Held {
+    spawned: HashMap<u64, (Cow<'static, str>, Arc<Cell>)>,
+    /// By name.
+    listed: HashSet<Listed, BuildHasherDefault<Known>>,
+    /// `SipHash`, with keys of its own: names may come from outside. It costs some 20 ns of an add or a remove.
+    hasher: RandomState,
+    /// Those that end with the generation, once it was asked to stop.
+    ending: Vec<Arc<Entry>>,
+    alive: usize,
+    limit: Option<usize>,
+    /// The one that was used last: most children of a set have the same.
+    policy: Option<Arc<RestartPolicy>>,
+    seed: u64,
+    /// Asked to stop: nobody is supervised any more who is not yet.
+    closed: bool,
+    /// How the main future ended.
+    main: Option<Exit>,
+    over: bool,
+}
+
+impl Held {
+    fn entries(&self) -> Vec<Arc<Entry>> {
+        let listed = self.listed.iter().map(|listed| &listed.entry);
+        listed.chain(&self.ending).map(Arc::clone).collect()
+    }
+
+    /// The last reference that is not in somebody's hands: what ends the circle of a generation and its children.
+    fn take_all(&mut self) -> Vec<Arc<Entry>> {
+        let listed = std::mem::take(&mut self.listed).into_iter().map(|listed| listed.entry);
+        let mut ending = std::mem::take(&mut self.ending);
+        ending.extend(listed);
+        ending
+    }
+
+    /// The main future's end, when this was the last member.
+    fn settle(&mut self) -> Option<Exit> {
+        if self.over || self.alive > 0 || !self.spawned.is_empty() {
+            return None;
+        }
+        let main = self.main.clone()?;
+        self.over = true;
+        Some(main)
+    }
+}
+
+/// An entry, found by its name, which is not kept twice. The hash is, so that a table that grows looks at no entry.
+struct Listed {
+    hash: u64,
+    entry: Arc<Entry>,
+}
+
+/// A name that is looked for.
+struct Looked<'a> {
+    hash: u64,
+    name: &'a str,
+}
+
+impl<'a> Looked<'a> {
+    fn new(hasher: &RandomState, name: &'a str) -> Self {
+        Self { hash: hasher.hash_one(name), name }
+    }
+}
+
+/// What both are compared by.
+trait Named {
+    fn hash(&self) -> u64;
+    fn name(&self) -> &str;
+}
+
+impl Named for Listed {
+    fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    fn name(&self) -> &str {
+        self.entry.name()
+    }
+}
+
+impl Named for Looked<'_> {
+    fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    fn name(&self) -> &str {
+        self.name
+    }
+}
+
+impl Hash for dyn Named + '_ {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(Named::hash(self));
+    }
+}
+
+impl PartialEq for dyn Named + '_ {
+    fn eq(&self, other: &Self) -> bool {
+        Named::hash(self) == Named::hash(other) && self.name() == other.name()
+    }
+}
+
+impl Eq for dyn Named + '_ {}
+
+impl<'a> Borrow<dyn Named + 'a> for Listed {
+    fn borrow(&self) -> &(dyn Named + 'a) {
+        self
+    }
+}
+
+impl Hash for Listed {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+impl PartialEq for Listed {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash && self.entry.name() == other.entry.name()
+    }
+}
+
+impl Eq for Listed {}
+
+/// Hashes what is a hash.
+#[derive(Default)]
+struct Known(u64);
+
+impl Hasher for Known {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn write(&mut self, _: &[u8]) {}
+}
+
+impl Members {
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn next_number(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Lets a spawned child in. False: the generation is over, or its main future has just ended.
+    pub(super) fn let_in(
+        &self,
+        generation: &Generation,
+        number: u64,
+        name: Cow<'static, str>,
+        cell: &Arc<Cell>,
+    ) -> bool {
+        let mut held = self.held();
+        // A main future that ended before it has seen these members has reported the generation as over.
+        let late = held.over || (generation.has_ended() && held.main.is_none());
+        if !late {
+            held.spawned.insert(number, (name, Arc::clone(cell)));
+        }
+        !late
+    }
+
+    /// Lists a supervised child of this generation.
+    pub(super) fn supervise(
+        &self,
+        generation: &Arc<Generation>,
+        name: Cow<'static, str>,
+        policy: RestartPolicy,
+    ) -> Result<Arc<Entry>, SuperviseError> {
+        let mut held = self.held();
+        if held.closed || generation.is_asked() || generation.has_ended() {
+            return Err(SuperviseError::Closed);
+        }
+        if held.limit.is_some_and(|limit| held.listed.len() >= limit) {
+            let limit = held.limit.unwrap_or_default();
+            return Err(if held.listed.contains(&Looked::new(&held.hasher, &name) as &dyn Named) {
+                SuperviseError::NameInUse { name: name.into_owned() }
+            } else {
+                SuperviseError::Full { limit }
+            });
+        }
+        let policy = match &held.policy {
+            Some(same) if **same == policy => Arc::clone(same),
+            _ => {
+                let policy = checked(policy)?;
+                held.policy = Some(Arc::clone(&policy));
+                policy
+            }
+        };
+        if held.seed == 0 {
+            // Of each set another one, so that two daemons that lose one broker do not come back together.
+            held.seed = held.hasher.hash_one(0u8);
+        }
+        held.seed = held.seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let entry = Entry::new(generation, name, policy, held.seed);
+        let hash = held.hasher.hash_one(entry.name());
+        if !held.listed.insert(Listed { hash, entry: Arc::clone(&entry) }) {
+            return Err(SuperviseError::NameInUse { name: entry.name().to_owned() });
+        }
+        held.alive += 1;
+        self.active.fetch_add(1, Ordering::Relaxed);
+        Ok(entry)
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<Arc<Entry>> {
+        let held = self.held();
+        let entry = match held.listed.get(&Looked::new(&held.hasher, name) as &dyn Named) {
+            Some(listed) => Some(&listed.entry),
+            None => held.ending.iter().find(|entry| entry.name() == name),
+        };
+        entry.map(Arc::clone)
+    }
+
+    pub(super) fn limit(&self, limit: usize) {
+        self.held().limit = Some(limit);
+    }
+
+    /// How many are active, and how many there are.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        let held = self.held();
+        if held.closed {
+            return (held.alive, held.alive);
+        }
+        (self.active.load(Ordering::Relaxed), held.listed.len())
+    }
+
+    pub(super) fn entries(&self) -> Vec<Arc<Entry>> {
+        self.held().entries()
+    }
+
+    pub(super) fn all(&self) -> (Vec<Arc<Cell>>, Vec<Arc<Entry>>) {
+        let held = self.held();
+        (held.spawned.values().map(|(_, cell)| Arc::clone(cell)).collect(), held.entries())
+    }
+
+    /// Nobody is supervised any more who is not yet, and those who are are asked to stop.
+    pub(super) fn close(&self) {
+        let mut held = self.held();
+        if std::mem::replace(&mut held.closed, true) {
+            return;
+        }
+        held.ending = held.listed.drain().map(|listed| listed.entry).collect();
+        let table = std::mem::take(&mut held.listed);
+        // By their place in memory, which is about the order in which they came: a hundred thousand are asked, and
+        // dropped, in half the time that the order of the table takes.
+        held.ending.sort_unstable_by_key(|entry| Arc::as_ptr(entry).addr());
+        drop(held);
+        drop(table);
+        let (mut from, mut some) = (0, Vec::with_capacity(SOME));
+        loop {
+            // A few at a time, so that what was looked at is still in the cache when it is asked.
+            some.extend(self.held().ending.iter().skip(from).take(SOME).map(Arc::clone));
+            if some.is_empty() {
+                return;
+            }
+            from += some.len();
+            for entry in some.drain(..) {
+                entry.close();
+            }
+        }
+    }
+
+    /// The main future ended. True: nobody is left.
+    pub(super) fn main_ended(&self, exit: &Exit) -> bool {
+        let mut held = self.held();
+        held.main = Some(exit.clone());
+        let over = held.settle().is_some();
+        let ending = if over { held.take_all() } else { Vec::new() };
+        drop(held);
+        drop(ending);
+        over
+    }
+
+    /// A spawned child left. The main future's end, when it was the last one.
+    pub(super) fn child_left(&self, number: u64) -> Option<Exit> {
+        let mut held = self.held();
+        let cell = held.spawned.remove(&number);
+        let main = held.settle();
+        let ending = if main.is_some() { held.take_all() } else { Vec::new() };
+        drop(held);
+        drop((cell, ending));
+        main
+    }
+
+    /// A supervised child was removed: its name is free.
+    pub(super) fn unlist(&self, entry: &Arc<Entry>) {
+        let mut held = self.held();
+        let taken = unlist(&mut held, entry);
+        drop(held);
+        drop(taken);
+    }
+
+    /// The task of a supervised child ended. The main future's end, when it was the last one.
+    pub(super) fn entry_left(&self, entry: &Arc<Entry>) -> Option<Exit> {
+        let mut held = self.held();
+        held.alive -= 1;
+        let taken = if held.closed { None } else { unlist(&mut held, entry) };
+        let main = held.settle();
+        let ending = if main.is_some() { held.take_all() } else { Vec::new() };
+        drop(held);
+        drop((taken, ending));
+        main
+    }
+
+    /// For how long a member has been inside of one poll: the one that has been for the longest.
+    pub(super) fn polling(&self, now: Instant) -> Option<Duration> {
+        let (cells, entries) = self.all();
+        let spawned = cells.iter().filter_map(|cell| cell.polling(now)).max();
+        entries.iter().filter_map(|entry| entry.polling(now)).max().max(spawned)
+    }
+
+    /// That member: its path, and what is seen of it.
+    pub(super) fn busiest(&self, now: Instant) -> Option<(String, Seen)> {
+        let (spawned, entries) = {
+            let held = self.held();
+            let spawned = held.spawned.values().max_by_key(|(_, cell)| cell.polling(now));
+            let spawned = spawned.map(|(name, cell)| (name.clone().into_owned(), cell.seen(now)));
+            (spawned, held.entries())
+        };
+        // Looked for first, and described then: there may be a hundred thousand.
+        let entry = entries.iter().filter(|entry| entry.is_running());
+        let entry = entry.max_by_key(|entry| entry.polling(now));
+        let supervised = entry.and_then(|entry| entry.busiest(now));
+        spawned.into_iter().chain(supervised).max_by_key(|(_, seen)| seen.polling)
+    }
+}
+
+/// Takes it off the list, if it is the one of that name; gives memory back when most of it is unused.
+fn unlist(held: &mut Held, entry: &Arc<Entry>) -> Option<Listed> {
+    let taken = held.listed.take(&Looked::new(&held.hasher, entry.name()) as &dyn Named)?;
+    if !Arc::ptr_eq(&taken.entry, entry) {
+        // The name is another one's by now.
+        held.listed.insert(taken);
+        return None;
+    }
+    let len = held.listed.len();
+    if held.listed.capacity() > SMALL && len < held.listed.capacity() / 4 {
+        held.listed.shrink_to(len * 2);
+    }
+    Some(taken)
+}
+
+fn checked(policy: RestartPolicy) -> Result<Arc<RestartPolicy>, SuperviseError> {
+    let fault = policy.faults().into_iter().find(|fault| fault.weight == Weight::Error);
+    match fault {
+        Some(fault) => Err(SuperviseError::Policy { field: fault.field, text: fault.text }),
+        None => Ok(Arc::new(policy)),
+    }
+}

@@ -1,0 +1,188 @@
+//! The task of a supervised child: every call of its body, every poll and every destructor, for all generations.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+use mainstay_registry::{Phase, Result};
+use pin_project_lite::pin_project;
+use tracing::Span;
+
+use super::Entry;
+use super::settle::{Flow, Step};
+use crate::caught::caught;
+use crate::cell::{Label, after_drop, within};
+use crate::context::{AMBIENT, Ambient, Generation, RunContext};
+use crate::exit::Exit;
+
+pin_project! {
+    /// The future that a runtime polls. The user's is inside of it and not in a box, so that a child costs one
+    /// allocation of tokio's as a bare task does.
+    pub(super) struct Life<F, Fut> {
+        entry: Arc<Entry>,
+        // Of the future that lives.
+        generation: Option<Arc<Generation>>,
+        // In a box: most programs have no subscriber that wants it.
+        span: Option<Box<Span>>,
+        body: Option<F>,
+        #[pin]
+        future: Option<Fut>,
+    }
+
+    impl<F, Fut> PinnedDrop for Life<F, Fut> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            let Some(body) = this.body.take() else { return };
+            // Only a runtime that is shut down drops it before its end.
+            let exit = match this.generation.as_ref() {
+                Some(generation) => {
+                    let (mut future, span) = (this.future, this.span.as_deref());
+                    let dropped = region(generation, span, || caught(|| future.set(None)));
+                    after_drop(dropped, Exit::RuntimeGone)
+                }
+                None => Exit::RuntimeGone,
+            };
+            this.entry.runtime_gone(this.generation.as_ref(), exit);
+            finish(this.entry, this.generation.take(), this.span.as_deref(), body);
+        }
+    }
+}
+
+impl<F, Fut> Life<F, Fut> {
+    pub(super) fn new(entry: Arc<Entry>, body: F) -> Self {
+        Self { entry, generation: None, span: None, body: Some(body), future: None }
+    }
+}
+
+impl<F, Fut> Future for Life<F, Fut>
+where
+    F: FnMut(RunContext) -> Fut,
+    Fut: Future<Output = Result<()>>,
+{
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let mut this = self.as_mut().project();
+            let (generation, polled) = if let Some(generation) = this.generation.take() {
+                generation.watch().enter_poll(generation.root().now());
+                let (entry, span) = (&**this.entry, this.span.as_deref());
+                let polled = region(&generation, span, || live(entry, &generation, this.future.as_mut(), cx));
+                (generation, polled)
+            } else {
+                match this.entry.next(cx.waker()) {
+                    Step::Start(generation, heard) => {
+                        let Some(body) = this.body.as_mut() else { return Poll::Ready(()) };
+                        generation.watch().enter_poll(generation.watch().born());
+                        *this.span = span_of(this.entry, &generation);
+                        let context = RunContext::new(Arc::clone(&generation));
+                        let (entry, span) = (&**this.entry, this.span.as_deref());
+                        let polled = region(&generation, span, || match caught(|| body(context)) {
+                            Ok(future) => {
+                                this.future.set(Some(future));
+                                entry.started(heard);
+                                live(entry, &generation, this.future.as_mut(), cx)
+                            }
+                            Err(panic) => Poll::Ready(Exit::Panicked(panic)),
+                        });
+                        (generation, polled)
+                    }
+                    Step::Settle(generation, exit) => (generation, Poll::Ready(exit)),
+                    Step::Wait => return Poll::Pending,
+                    Step::End(generation) => {
+                        if let Some(body) = this.body.take() {
+                            finish(this.entry, generation, this.span.as_deref(), body);
+                        }
+                        return Poll::Ready(());
+                    }
+                }
+            };
+            let Poll::Ready(exit) = polled else {
+                generation.watch().leave_poll();
+                *this.generation = Some(generation);
+                return Poll::Pending;
+            };
+            let flow = this.entry.main_ended(&generation, exit);
+            if let (Flow::End, Some(body)) = (flow, this.body.take_if(|_| flow == Flow::End)) {
+                finish(this.entry, Some(generation), this.span.as_deref(), body);
+                return Poll::Ready(());
+            }
+            generation.watch().leave_poll();
+            match flow {
+                Flow::Go => {}
+                Flow::Yield => {
+                    // To the end of the queue: a child that fails at once must not hold its worker.
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Flow::Wait => return Poll::Pending,
+                Flow::End => return Poll::Ready(()),
+            }
+        }
+    }
+}
+
+/// One poll of the user's future, and its drop when that was the last one. Both are caught.
+fn live<Fut>(
+    entry: &Entry,
+    generation: &Generation,
+    mut future: Pin<&mut Option<Fut>>,
+    cx: &mut Context<'_>,
+) -> Poll<Exit>
+where
+    Fut: Future<Output = Result<()>>,
+{
+    let polled = match future.as_mut().as_pin_mut() {
+        Some(_) if entry.aborted.load(Ordering::Acquire) => Poll::Ready(Exit::Aborted),
+        Some(future) => {
+            let provider = generation.root().name.provider;
+            let exit =
+                |result: Result<()>| Exit::of(result.map_err(|error| error.in_phase(Phase::Run, provider)));
+            match caught(|| future.poll(cx).map(exit)) {
+                Ok(polled) => polled,
+                Err(panic) => Poll::Ready(Exit::Panicked(panic)),
+            }
+        }
+        None => Poll::Ready(Exit::Ok),
+    };
+    polled.map(|exit| after_drop(caught(|| future.set(None)), exit))
+}
+
+/// What user code of a generation finds around it: its span, its context, its provider's epochs. It is entered once
+/// per poll, because each entry counts references that all children of a set share.
+fn region<T>(generation: &Arc<Generation>, span: Option<&Span>, f: impl FnOnce() -> T) -> T {
+    let root = generation.root();
+    let ambient = Ambient::Child(RunContext::new(Arc::clone(generation)));
+    within(span, || AMBIENT.sync_scope(ambient, || root.epochs.enter(root.name.provider, f)))
+}
+
+/// Drops the body, which is the last of the user's, and leaves.
+fn finish<F>(entry: &Arc<Entry>, generation: Option<Arc<Generation>>, span: Option<&Span>, body: F) {
+    let dropped = match &generation {
+        Some(generation) => region(generation, span, || caught(|| drop(body))),
+        // It never began.
+        None => caught(|| drop(body)),
+    };
+    if let Some(generation) = generation {
+        generation.watch().leave_poll();
+    }
+    entry.left(match dropped {
+        Ok(()) => Exit::Ok,
+        Err(panic) => Exit::Panicked(panic.with("in a destructor, as its body was dropped")),
+    });
+}
+
+fn span_of(entry: &Entry, generation: &Generation) -> Option<Box<Span>> {
+    if tracing::level_filters::LevelFilter::current() < tracing::level_filters::LevelFilter::DEBUG {
+        return None;
+    }
+    let label = Label::Child {
+        provider: generation.root().name.provider,
+        child: entry.path().into(),
+        generation: generation.number(),
+    };
+    let span = label.span();
+    (!span.is_disabled()).then(|| Box::new(span))
+}
