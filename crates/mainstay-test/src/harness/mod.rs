@@ -58,8 +58,8 @@ use crate::record::{Probe, Record, Recorder};
 /// let api = Harness::new((), register).fault::<Db>(Phase::Boot, Fault::Hang).start().await;
 /// assert_eq!(api.require_stopped().exit_code(), 75);
 /// assert_eq!(api.phases(), "\
-/// boot db dropped before its end
 /// stop requested by failure
+/// boot db dropped before its end
 /// shutdown db
 /// exit 75
 /// ");
