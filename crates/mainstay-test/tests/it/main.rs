@@ -1,5 +1,6 @@
 //! The promises of the test kit.
 
+mod daemon;
 mod harness;
 mod matrix;
 mod planted;
