@@ -182,6 +182,9 @@ impl RestartPolicy {
     }
 
     /// When the limit is passed: marks it as failed, and the process serves on.
+    ///
+    /// So the process is *degraded* without it, not unready, unless somebody requires it; and, since a failure that may
+    /// yet be mended weighs no more than one that is given up, also while it is being restarted.
     pub const fn degrade(mut self) -> Self {
         self.at_limit = AtLimit::Degrade;
         self.tuned("degrade")
@@ -347,8 +350,8 @@ impl fmt::Display for RestartPolicy {
                 Some(limit) => write!(f, ", limit {limit}")?,
                 None => f.write_str(", unlimited")?,
             }
-            if self.limit.is_some() && self.at_limit == AtLimit::Degrade {
-                f.write_str(" then degraded")?;
+            if self.at_limit == AtLimit::Degrade {
+                f.write_str(if self.limit.is_some() { " then degraded" } else { ", degraded meanwhile" })?;
             }
             if self.reset_after != usual.reset_after {
                 write!(f, ", anew after {:?}", self.reset_after)?;

@@ -39,6 +39,11 @@ impl Restarts {
         Self { seed, ..Self::default() }
     }
 
+    /// How often it was restarted in a row, by its policy.
+    pub(crate) fn in_a_row(self) -> u32 {
+        self.row
+    }
+
     /// How often it was restarted, by its policy or by an operator.
     pub(crate) fn total(self) -> u64 {
         self.total

@@ -6,10 +6,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use mainstay_registry::{AtLimit, RestartPolicy};
+
 use super::tasks::{End, Task, TaskState};
 use super::view::state_of;
 use super::{Action, Machine, Stage};
 use crate::event::EventKind;
+use crate::restart::Next;
 use crate::status::{ReadyState, RunnableState, Unready};
 
 #[derive(Default)]
@@ -108,7 +111,8 @@ impl Machine {
 
     fn count_unready(&mut self, node: usize) {
         let lacks = self.lacks_required(node);
-        let unready = self.tasks.nodes[node].iter().any(|task| is_unready(task, lacks));
+        let tasks = self.tasks.nodes[node].iter().zip(&self.spec.nodes[node].tasks);
+        let unready = { tasks }.any(|(task, spec)| is_unready(task, &spec.restart, lacks));
         let was = std::mem::replace(&mut self.readiness.nodes[node].unready, unready);
         match (was, unready) {
             (false, true) => self.readiness.unready += 1,
@@ -214,8 +218,8 @@ impl Machine {
         if lost.is_empty() { ReadyState::Ready } else { ReadyState::Degraded(lost) }
     }
 
-    /// The readiness of the whole. What failed for good or was stopped by hand degrades it: it was said that the
-    /// process serves on without it.
+    /// The readiness of the whole. What failed for good or was stopped by hand degrades it, and so does what is being
+    /// restarted under a policy that would let it fail for good: it was said that the process serves on without it.
     pub(super) fn whole_ready_state(&self, now: Instant) -> ReadyState {
         if self.stage != Stage::Run || self.cause.is_some() || self.readiness.nodes.is_empty() {
             return ReadyState::Unready(Vec::new());
@@ -237,12 +241,26 @@ impl Machine {
     }
 }
 
-fn is_unready(task: &Task, lacks: bool) -> bool {
+fn is_unready(task: &Task, policy: &RestartPolicy, lacks: bool) -> bool {
     match task.state {
         TaskState::Over(_) => false,
+        // A failure that may yet be mended weighs no more than the one that is given up.
+        _ if policy.at_limit() == AtLimit::Degrade && is_restarted(task) => false,
         TaskState::Ready => lacks || task.stuck || task.must_end(),
         TaskState::Ending { done: true, .. } => lacks || task.must_end(),
         TaskState::Idle => !task.down,
         _ => true,
+    }
+}
+
+/// Its policy is starting it again.
+fn is_restarted(task: &Task) -> bool {
+    match task.state {
+        TaskState::Backoff { .. } => true,
+        TaskState::Starting { .. } | TaskState::Idle => task.restarts.in_a_row() > 0,
+        TaskState::Ending { .. } | TaskState::Aborting { .. } => {
+            matches!(task.verdict, Some(Next::Restart { .. }))
+        }
+        TaskState::Ready | TaskState::Over(_) => false,
     }
 }

@@ -103,6 +103,55 @@ async fn what_failed_for_good_or_was_stopped_degrades_the_whole_unless_somebody_
     }
 }
 
+/// Its failure for good would only degrade the whole: so does the one that may yet be mended, from the first on.
+/// (Fails without the first arm of `is_unready` that looks at the policy.)
+#[tokio::test(start_paused = true)]
+async fn what_may_degrade_the_whole_degrades_it_while_it_is_restarted_unless_somebody_requires_it() {
+    for required in [false, true] {
+        let (log, seen) = (Log::new(), Log::new());
+        let api = fake::<B>("api", &log).runs(Fault::None);
+        let api = if required { api.requires::<A>() } else { api.wants::<A>() };
+        let policy = RestartPolicy::on_failure().max_delay(Duration::from_secs(1)).jitter(0.0);
+        let registry = registry![
+            fake::<A>("db", &log)
+                .ready_when(ReadyWhen::Signalled)
+                .run(|cx| async move {
+                    // The first one is there for a second, those that follow are looking for it until the sixth.
+                    if cx.generation() == 1 || cx.generation() == 6 {
+                        cx.ready();
+                    }
+                    let until = if cx.generation() == 6 { 60_000 } else { 1_000 };
+                    tokio::time::sleep(Duration::from_millis(until)).await;
+                    Err(Error::msg("refused"))
+                })
+                .restart(policy.unlimited().degrade()),
+            api,
+        ];
+        let running = paused(registry).on_event(events(&seen)).start().await.unwrap();
+        let control = running.control();
+        let whole = || control.status().ready;
+        assert_eq!(whole(), ReadyState::Ready);
+        // In backoff; starting again; in backoff again.
+        for (until, state) in [(1_050, "backoff"), (1_550, "starting"), (2_200, "backoff")] {
+            let left = Duration::from_millis(until).saturating_sub(control.status().uptime);
+            tokio::time::sleep(left).await;
+            let status = control.status();
+            assert_eq!(status.runnable("db").unwrap().state.as_str(), state);
+            assert_eq!(matches!(status.ready, ReadyState::Degraded(_)), !required, "{status}");
+            assert_eq!(status.ready.causes()[0].root, "db");
+        }
+        tokio::time::sleep(Duration::from_secs(9)).await;
+        assert_eq!(whole(), ReadyState::Ready, "{}", control.status());
+        assert_eq!(seen.lines().iter().any(|line| line.starts_with("not ready")), required);
+        // An operator's restart is no failure: until it is ready again, neither is the whole.
+        let restarting = control.restart("db");
+        assert!(!whole().is_ready(), "{}", control.status());
+        drop(restarting);
+        control.shutdown("done");
+        assert_eq!(running.wait().await.exit_code(), 0);
+    }
+}
+
 /// Readiness is false until every provider does its job, and turns false before anything is stopped.
 #[tokio::test(start_paused = true)]
 async fn the_whole_is_ready_from_the_last_signal_to_the_first_step_of_the_stop() {
