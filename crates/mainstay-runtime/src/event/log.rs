@@ -192,6 +192,7 @@ fn restarting(task: TaskName, attempt: u32, delay: Duration, failure: Option<&Fa
         generation = task.generation,
         code,
         seen,
+        at = failure.and_then(Failure::panicked_at),
         attempt,
         delay = %human(delay),
         "{text}; it is started again"
@@ -205,6 +206,7 @@ fn degraded(failure: &Failure) {
         generation = failure.generation(),
         code = failure.code().id,
         seen = failure.seen(),
+        at = failure.panicked_at(),
         "{}; the process serves on without it",
         failure.headline()
     );
