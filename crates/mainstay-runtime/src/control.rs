@@ -24,6 +24,8 @@ use crate::status::Status;
 /// `start`, `stop` and `restart` concern runnables: boot and `shutdown` happen once in a process. A provider is named
 /// as in the plan (`http`), one of several runnables with it (`http/public`).
 ///
+/// The default one belongs to no lifecycle: its status has no providers, and it refuses everything.
+///
 /// # Examples
 ///
 /// ```
@@ -49,9 +51,9 @@ use crate::status::Status;
 /// assert_eq!(running.wait().await.exit_code(), 0);
 /// # Ok(()) }
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Control {
-    /// `None`: the supervisor could not be started, and the outcome says so.
+    /// `None`: there is no lifecycle yet, or the supervisor could not be started, and the outcome says so.
     host: Option<Arc<dyn Host>>,
 }
 

@@ -132,6 +132,9 @@ impl<S: Clone + Send + Sync + 'static> Runtime<S> {
             early: self.early,
         });
         let host: Arc<dyn Host> = Arc::<Engine<S>>::clone(&engine);
+        for take in self.control_to {
+            take(Control::new(Some(Arc::clone(&host))));
+        }
         let (signals, shutdown_on) = (self.signals, self.shutdown_on);
         let own_signals = signals.are_the_process_own() && !self.inline;
         let stuck = self.exit_when_stuck;

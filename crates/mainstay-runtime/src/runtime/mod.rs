@@ -16,6 +16,7 @@ use futures_util::future::BoxFuture;
 use mainstay_registry::{Deadlines, Registry, ReloadState};
 use tokio_util::sync::CancellationToken;
 
+use crate::control::Control;
 use crate::engine::StateReload;
 use crate::event::{Event, Reader};
 use crate::intercept::{Intercept, Intercepting};
@@ -72,6 +73,7 @@ pub struct Runtime<S> {
     readers: Vec<Reader>,
     exit_when_stuck: Option<Duration>,
     state_reload: Option<StateReload<S>>,
+    control_to: Vec<Box<dyn FnOnce(Control) + Send>>,
     inline: bool,
     intercept: Intercepting,
     lints: Lints,
@@ -98,6 +100,7 @@ impl<S: Clone + Send + Sync + 'static> Runtime<S> {
             readers: Vec::new(),
             exit_when_stuck: None,
             state_reload: None,
+            control_to: Vec::new(),
             inline: false,
             intercept: None,
             lints: Lints::Off,
@@ -181,6 +184,13 @@ impl<S: Clone + Send + Sync + 'static> Runtime<S> {
     /// how many. A reader that panics is not called again. The last event is `Finished`; then the reader is dropped.
     pub fn on_event(mut self, reader: impl FnMut(&Event) + Send + 'static) -> Self {
         self.readers.push(Box::new(reader));
+        self
+    }
+
+    /// Hands the lifecycle's handle over before its first phase, on the thread that starts it: for a state whose
+    /// providers are to ask it from their hooks.
+    pub fn control_to(mut self, take: impl FnOnce(Control) + Send + 'static) -> Self {
+        self.control_to.push(Box::new(take));
         self
     }
 

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use mainstay_cli::{
@@ -121,7 +122,14 @@ fn registered(registrations: Vec<Registration>, daemon: &Daemon) -> (Vec<Failure
 fn runtime_of(daemon: Daemon) -> Runtime<Daemon> {
     let (registry, token) = (daemon.inner.registry.clone(), daemon.shutdown_token().clone());
     let lints = if daemon.run_mode() == RunMode::Development { Lints::On } else { Lints::Off };
-    Runtime::new(registry, daemon).shutdown_token(token).reload_state().lints(lints)
+    let inner = Arc::downgrade(&daemon.inner);
+    let control_to = move |control| {
+        if let Some(inner) = inner.upgrade() {
+            let _ = inner.control.set(control);
+        }
+    };
+    let runtime = Runtime::new(registry, daemon).shutdown_token(token).reload_state();
+    runtime.lints(lints).control_to(control_to)
 }
 
 fn tuned(runtime: Runtime<Daemon>, tune: Vec<Tune>) -> Runtime<Daemon> {

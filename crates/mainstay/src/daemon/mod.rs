@@ -13,10 +13,11 @@ pub use self::builder::DaemonBuilder;
 use std::any::{Any, type_name};
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use mainstay_cli::{Flags, OwnArgs, RunMode};
 use mainstay_registry::{Registry, ReloadState, Result, SharedState, async_trait};
+use mainstay_runtime::Control;
 use mainstay_sync::{Epochs, Pinned};
 use tokio_util::sync::CancellationToken;
 
@@ -60,6 +61,8 @@ struct Inner {
     own: OwnArgs,
     registry: Arc<Registry<Daemon>>,
     shutdown: CancellationToken,
+    /// Until the release it knows the lifecycle, and that this state: the release ends the circle.
+    control: OnceLock<Control>,
 }
 
 impl Daemon {
@@ -70,7 +73,8 @@ impl Daemon {
 
     fn new(name: String, version: Option<String>, flags: Flags, own: OwnArgs) -> Self {
         let (registry, shutdown) = (Arc::new(Registry::new()), CancellationToken::new());
-        Self { inner: Arc::new(Inner { name, version, flags, own, registry, shutdown }) }
+        let control = OnceLock::new();
+        Self { inner: Arc::new(Inner { name, version, flags, own, registry, shutdown, control }) }
     }
 
     /// Returns the name given to [`builder`](Self::builder).
@@ -113,6 +117,37 @@ impl Daemon {
     /// Before the run, when nothing can have been published yet, it holds nothing.
     pub fn pin(&self) -> Pinned {
         self.get::<Epochs>().cloned().unwrap_or_default().pin()
+    }
+
+    /// Returns the handle to ask this lifecycle how it is, and to tell it what to do: for a status page, say, or for an
+    /// operator's request.
+    ///
+    /// # Phase
+    ///
+    /// *boot* and later. In *register*, and in a verb that runs nothing, there is no lifecycle: its status has no
+    /// providers, and every request is refused with [`ControlError::Closed`](crate::ControlError::Closed).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mainstay::{Signals, prelude::*};
+    ///
+    /// async fn page(app: Daemon, _cx: RunContext) -> Result<()> {
+    ///     let status = app.control().status();
+    ///     assert!(status.runnable("page").is_some());
+    ///     println!("{status}");
+    ///     Ok(())
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let builder = Daemon::builder("greeter").insert(runnable("page", page));
+    /// let outcome = builder.runtime_from(["greeter"]).unwrap().signals(Signals::none()).run().await;
+    /// assert_eq!(outcome.exit_code(), 0);
+    /// # }
+    /// ```
+    pub fn control(&self) -> Control {
+        self.inner.control.get().cloned().unwrap_or_default()
     }
 
     /// Returns `--config-dir`: where the configuration is read. `config` when not given.
@@ -175,5 +210,52 @@ impl fmt::Debug for Daemon {
             .field("version", &self.inner.version)
             .field("flags", &self.inner.flags)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use mainstay_registry::{Provider, Result, async_trait};
+    use mainstay_runtime::{ControlError, Signals};
+
+    use super::Daemon;
+
+    /// Sets its flag when it is dropped.
+    struct Asks(Arc<AtomicBool>);
+
+    #[async_trait]
+    impl Provider<Daemon> for Asks {
+        async fn boot(&self, app: &Daemon) -> Result<()> {
+            assert!(app.control().status().provider("Asks").is_some());
+            Ok(())
+        }
+
+        async fn shutdown(&self, app: &Daemon) -> Result<()> {
+            assert_eq!(app.control().reload().await.unwrap_err(), ControlError::Closed);
+            Ok(())
+        }
+    }
+
+    impl Drop for Asks {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+
+    #[tokio::test]
+    async fn control_is_there_in_every_hook_and_holds_nobody_at_the_end() {
+        let dropped = Arc::new(AtomicBool::new(false));
+        let builder = Daemon::builder("asks").insert(Asks(Arc::clone(&dropped))).register(|app| {
+            assert_eq!(app.control().restart("Asks").refused(), Some(&ControlError::Closed));
+            assert!(app.control().status().providers.is_empty());
+            Ok(())
+        });
+        let runtime = builder.runtime_from(["asks"]).unwrap();
+        let outcome = runtime.signals(Signals::none()).inline().run().await;
+        assert_eq!(outcome.exit_code(), 0, "{outcome:?}");
+        assert!(dropped.load(Ordering::SeqCst));
     }
 }
