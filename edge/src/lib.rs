@@ -1,8 +1,9 @@
 //! The reference daemon of mainstay: a small HTTP reverse proxy and file server.
 //!
 //! Five providers: `settings` reads `http.yaml` and publishes it; `routes` derives the routing table from
-//! it; `lock` keeps a second edge away; `upstream` is what requests are passed on to; `http` serves. `edge
-//! tour` shows what they do, in half a minute.
+//! it; `lock` keeps a second edge away; `upstream` is what requests are passed on to; `http` serves. The last two
+//! run, and are started again when they fail: `http` on the sockets that it had, without `upstream` if need be.
+//! `edge tour` shows what they do, in half a minute.
 
 pub mod drive;
 mod first_words;

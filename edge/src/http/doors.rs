@@ -7,12 +7,13 @@
 //! but it might turn out taken when the commit can no longer be refused.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use mainstay::Transaction;
-use tokio::net::TcpListener;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
 
 use super::listen::bind;
+use super::serve::Socket;
 use crate::mark::Mark;
 use crate::settings::{Invalid, Reading};
 
@@ -40,32 +41,67 @@ impl Doors {
     }
 }
 
-/// What who serves is told.
-pub(super) enum Change {
-    /// Serve on this one too.
-    Open(Door, TcpListener),
-    /// Serve who is connected, and nobody else.
-    Close(Door),
+/// The sockets that are to be served on, whoever serves on them: they outlive a generation of `http`, and what the
+/// kernel connects while nobody serves waits for the next one.
+#[derive(Default)]
+pub(super) struct Sockets(watch::Sender<Held>);
+
+/// What is to be served on now.
+#[derive(Default)]
+pub(super) struct Held {
+    pub(super) open: Vec<Open>,
+    closed: bool,
+}
+
+/// A door with its socket.
+#[derive(Clone)]
+pub(super) struct Open {
+    pub(super) door: Door,
+    pub(super) socket: Socket,
+}
+
+impl Sockets {
+    /// For whoever serves.
+    pub(super) fn watch(&self) -> watch::Receiver<Held> {
+        self.0.subscribe()
+    }
+
+    /// Gives all of them up, for good: the sockets of who serves are the last.
+    pub(super) fn close(&self) -> Vec<Open> {
+        let mut open = Vec::new();
+        self.0.send_modify(|held| {
+            held.closed = true;
+            open = std::mem::take(&mut held.open);
+        });
+        open
+    }
+
+    /// Keeps those of these doors, and adds what was bound.
+    fn turn(&self, doors: &[Door], new: Vec<Open>) {
+        self.0.send_modify(|held| {
+            held.open.retain(|open| doors.contains(&open.door));
+            if !held.closed {
+                held.open.extend(new);
+            }
+        });
+    }
 }
 
 /// Binds what a reading has more than there is. Whoever serves learns of it with the commit; where there
 /// is no transaction, in the boot, at once.
-pub(super) async fn turn(
-    now: &[Door],
-    reading: &Reading,
-    tell: &UnboundedSender<Change>,
-) -> Result<Doors, Invalid> {
-    let (mut all, mut changes, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+pub(super) async fn turn(now: &[Door], reading: &Reading, sockets: &Arc<Sockets>) -> Result<Doors, Invalid> {
+    let (mut all, mut new, mut problems) = (Vec::new(), Vec::new(), Vec::new());
     for wanted in &reading.settings.listen {
         if let Some(door) = now.iter().find(|door| door.wanted == wanted.value) {
             all.push(*door);
             continue;
         }
-        match bind(wanted.value, &reading.origin).await.and_then(|bound| Ok((bound.local_addr()?, bound))) {
-            Ok((bound, listener)) => {
+        let socket = bind(wanted.value, &reading.origin).await;
+        match socket.and_then(|socket| Ok((socket.local_addr()?, socket.into_std()?))) {
+            Ok((bound, socket)) => {
                 let door = Door { wanted: wanted.value, bound };
                 all.push(door);
-                changes.push(Change::Open(door, listener));
+                new.push(Open { door, socket: Arc::new(socket) });
             }
             Err(error) => {
                 problems.push((wanted.place, format!("cannot listen on {}: {error}", wanted.value)));
@@ -73,17 +109,11 @@ pub(super) async fn turn(
         }
     }
     Invalid::check(reading.origin.path(), problems)?;
-    changes.extend(now.iter().filter(|door| !all.contains(door)).map(|door| Change::Close(*door)));
-    let tell = tell.clone();
-    let told = move || {
-        for change in changes {
-            // Nobody serves any more: then what was bound is closed here.
-            let _ = tell.send(change);
-        }
-    };
+    let (sockets, doors) = (Arc::clone(sockets), all.clone());
+    let turned = move || sockets.turn(&doors, new);
     match Transaction::current() {
-        Some(transaction) => transaction.on_commit(told),
-        None => told(),
+        Some(transaction) => transaction.on_commit(turned),
+        None => turned(),
     }
     Ok(Doors { mark: Mark::new(reading.mark.of(), said(&all)), all })
 }

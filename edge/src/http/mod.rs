@@ -9,26 +9,23 @@ mod proxy;
 pub(crate) mod serve;
 mod site;
 
-use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 use mainstay::{
-    Daemon, Deadlines, Dep, Dependencies, Error, GuardGroup, Provider, Reloadable, Result, ResultExt,
-    Runnable, Snapshot, TaskFuture, async_trait, note, task,
+    Daemon, Deadlines, Dep, Dependencies, Error, GuardGroup, Provider, Reloadable, RestartPolicy, Result,
+    ResultExt, RunContext, Runnable, SharedState, Snapshot, TaskFuture, async_trait, note, task,
 };
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::body::{Body, text};
 pub(crate) use self::doors::Door;
-use self::doors::{Change, Doors};
+use self::doors::{Doors, Open, Sockets};
 use self::proxy::Proxy;
-use self::serve::serve;
+use self::serve::{Site, serve};
 use self::site::Edge;
 use crate::first_words::Facts;
 use crate::lock::Lock;
@@ -43,23 +40,20 @@ pub(crate) struct Http {
     upstream: Dep<Upstream>,
     facts: Arc<Facts>,
     doors: Arc<Snapshot<Doors>>,
-    tell: UnboundedSender<Change>,
-    /// Who serves takes it.
-    changes: Mutex<Option<UnboundedReceiver<Change>>>,
+    sockets: Arc<Sockets>,
 }
 
 impl Http {
     async fn turn(&self, now: &[Door], reading: &Reading) -> Result<Doors, Invalid> {
         let wanted: Vec<String> = reading.settings.listen.iter().map(|one| one.value.to_string()).collect();
         note(format!("binding {}", wanted.join(", ")));
-        doors::turn(now, reading, &self.tell).await
+        doors::turn(now, reading, &self.sockets).await
     }
 
     pub(crate) fn new(facts: Arc<Facts>) -> Self {
         let (settings, routes, upstream) = (Dep::new(), Dep::new(), Dep::new());
-        let (tell, changes) = unbounded_channel();
-        let (doors, changes) = (Arc::new(Snapshot::empty()), Mutex::new(Some(changes)));
-        Self { settings, routes, upstream, facts, doors, tell, changes }
+        let (doors, sockets) = (Arc::new(Snapshot::empty()), Arc::default());
+        Self { settings, routes, upstream, facts, doors, sockets }
     }
 }
 
@@ -70,7 +64,8 @@ impl Provider<Daemon> for Http {
     }
 
     fn dependencies(&self) -> Dependencies<Daemon> {
-        let own = Dependencies::new().dep(&self.settings).dep(&self.routes).dep(&self.upstream);
+        // It serves on without the upstream: only the upstream's own routes do not.
+        let own = Dependencies::new().dep(&self.settings).dep(&self.routes).opt_dep(&self.upstream);
         own.requires::<Lock>()
     }
 
@@ -90,6 +85,8 @@ impl Provider<Daemon> for Http {
     async fn shutdown(&self, _: &Daemon) -> Result<()> {
         // Whatever is in flight now was waited for as long as was allowed.
         self.facts.stopped();
+        // Where the last generation was not there to do so.
+        self.sockets.close();
         Ok(())
     }
 
@@ -112,63 +109,77 @@ impl Reloadable<Daemon> for Http {
 }
 
 impl Runnable<Daemon> for Http {
-    fn run(&self, _: Daemon) -> TaskFuture {
-        let changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let doors = Arc::clone(&self.doors);
+    fn restart_policy(&self) -> RestartPolicy {
+        // Without it edge is nothing: after ten failures in a row it ends, for whoever supervises edge.
+        RestartPolicy::on_failure()
+    }
+
+    fn run(&self, app: Daemon) -> TaskFuture {
+        let (sockets, doors) = (Arc::clone(&self.sockets), Arc::clone(&self.doors));
         let in_flight = self.facts.in_flight.clone();
         let providers = self.settings.arc().zip(self.routes.arc()).zip(self.upstream.arc());
         task(async move |cx| {
-            let (Some(mut changes), Some(((settings, routes), upstream))) = (changes, providers) else {
-                return Err(Error::msg("there are no listeners: they are served on once"));
+            let Some(((settings, routes), upstream)) = providers else {
+                return Err(Error::msg("it was not planned"));
             };
             let pins = settings.load().settings.pins.value;
-            let (proxy, in_flight_now, context) = (Proxy::new(), in_flight.clone(), cx.clone());
-            let site =
-                Edge { settings, routes, upstream, doors, proxy, in_flight: in_flight_now, context, pins };
-            serve_all(&mut changes, &Arc::new(site), &in_flight, cx.shutdown_token()).await.boxed()
+            let (proxy, context, control) = (Proxy::new(), cx.clone(), app.control());
+            let counted = in_flight.clone();
+            let site = Edge { settings, routes, upstream, doors, proxy, in_flight, context, control, pins };
+            serve_all(&cx, &sockets, &Arc::new(site), &counted, app.shutdown_token()).await;
+            Ok(())
         })
     }
 }
 
-/// Serves a site on every door until `stop`, or until that door is closed.
-async fn serve_all(
-    changes: &mut UnboundedReceiver<Change>,
-    site: &Arc<Edge>,
+/// Serves a site on every socket, each until its door is closed, and on all of them until this task is asked to stop.
+///
+/// When the process stops (`ends`), the sockets are closed behind their last clients; when only this generation does,
+/// the next one finds them, with everybody that the kernel has connected meanwhile.
+async fn serve_all<H: Site>(
+    cx: &RunContext,
+    sockets: &Sockets,
+    site: &Arc<H>,
     in_flight: &GuardGroup,
-    stop: &CancellationToken,
-) -> io::Result<()> {
-    let mut open: Vec<(Door, CancellationToken)> = Vec::new();
-    let mut servers = JoinSet::new();
-    let mut make = |servers: &mut JoinSet<io::Result<()>>, change| match change {
-        Change::Open(door, listener) => {
-            let (site, in_flight, stop) = (Arc::clone(site), in_flight.clone(), stop.child_token());
-            open.push((door, stop.clone()));
-            servers.spawn(async move { serve(listener, &site, &in_flight, &stop).await });
-        }
-        Change::Close(door) => {
-            // Its queue is served, and its clients are told that it was their last answer there.
-            for (_, stop) in open.extract_if(.., |(other, _)| *other == door) {
-                stop.cancel();
+    ends: &CancellationToken,
+) {
+    let stop = CancellationToken::new();
+    // Should this panic, those who serve end all the same.
+    let _stops = stop.clone().drop_guard();
+    let serve_on = |Open { door, socket }: Open| {
+        let (site, in_flight, stop) = (Arc::clone(site), in_flight.clone(), stop.child_token());
+        let theirs = stop.clone();
+        cx.spawn(
+            door.bound.to_string(),
+            async move { serve(socket, &site, &in_flight, &theirs).await.boxed() },
+        );
+        (door, stop)
+    };
+    let mut serving: Vec<(Door, CancellationToken)> = Vec::new();
+    let mut sockets_now = sockets.watch();
+    loop {
+        let open = sockets_now.borrow_and_update().open.clone();
+        let closed = serving.extract_if(.., |(door, _)| open.iter().all(|open| open.door != *door));
+        // Its queue is served, and its clients are told that it was their last answer there.
+        closed.for_each(|(_, stop)| stop.cancel());
+        for open in open {
+            if serving.iter().all(|(door, _)| *door != open.door) {
+                serving.push(serve_on(open));
             }
         }
-    };
-    loop {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => break,
-            Some(ended) = servers.join_next() => ended??,
-            Some(change) = changes.recv() => make(&mut servers, change),
+        // The sockets outlive this, and so does what changes them.
+        if cx.until_shutdown(sockets_now.changed()).await.is_none() {
+            break;
         }
     }
-    // A reload may have been committed just before: whom the kernel has connected since then is answered.
-    changes.close();
-    while let Ok(change) = changes.try_recv() {
-        make(&mut servers, change);
+    if ends.is_cancelled() {
+        // A reload may have been committed just before: whom the kernel has connected since then is answered.
+        for open in sockets.close() {
+            if serving.iter().all(|(door, _)| *door != open.door) {
+                serve_on(open);
+            }
+        }
     }
-    while let Some(ended) = servers.join_next().await {
-        ended??;
-    }
-    Ok(())
 }
 
 /// An answer in plain text.
@@ -177,4 +188,117 @@ pub(crate) fn plain(status: StatusCode, said: impl Into<Bytes>) -> Response<Body
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use hyper::Request;
+    use hyper::body::Incoming;
+    use mainstay::{Registry, Runtime, Signals, runnable};
+    use tokio::sync::Notify;
+
+    use super::*;
+    use crate::drive::{Client, Failed, Load};
+    use crate::settings::{Limits, reading};
+
+    /// Answers with nothing.
+    struct Quiet;
+
+    impl Site for Quiet {
+        async fn answer(&self, _: Request<Incoming>) -> Response<Body> {
+            Response::new(text(""))
+        }
+
+        fn limits(&self) -> Limits {
+            Limits { header: Duration::from_secs(30), linger: Duration::from_millis(200) }
+        }
+    }
+
+    /// Two sockets, and how often they were served on.
+    #[derive(Default)]
+    struct Served {
+        sockets: Arc<Sockets>,
+        ends: CancellationToken,
+        panic: Notify,
+        generations: AtomicU64,
+    }
+
+    async fn serves(served: Arc<Served>, cx: RunContext) -> Result<()> {
+        served.generations.fetch_add(1, Ordering::SeqCst);
+        let (site, in_flight) = (Arc::new(Quiet), GuardGroup::new());
+        tokio::select! {
+            () = serve_all(&cx, &served.sockets, &site, &in_flight, &served.ends) => Ok(()),
+            () = served.panic.notified() => panic!("as asked"),
+        }
+    }
+
+    /// A lifecycle that serves on two sockets.
+    async fn serving() -> (mainstay::Running, Arc<Served>, Vec<SocketAddr>) {
+        let served = Arc::new(Served::default());
+        let text = "listen: '127.0.0.1:0'\nalso: ['127.0.0.2:0']\n";
+        let doors = doors::turn(&[], &reading(text), &served.sockets).await.unwrap();
+        let addresses = doors.all.iter().map(|door| door.bound).collect();
+        let registry: Registry<Arc<Served>> = Registry::new();
+        registry.insert(Arc::new(runnable("http", serves).restart(RestartPolicy::on_failure())));
+        let runtime = Runtime::new(registry, Arc::clone(&served)).shutdown_token(served.ends.clone());
+        (runtime.signals(Signals::none()).start().await.unwrap(), served, addresses)
+    }
+
+    /// Fails when a generation that ends gives the sockets up.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_restart_under_load_serves_on_the_same_sockets_and_loses_nothing() {
+        let (running, served, addresses) = serving().await;
+        let load = |address: &SocketAddr| {
+            Load::start(*address, 4, vec![("/", Box::new(|answer| answer.body.is_empty()))])
+        };
+        let loads: Vec<Load> = addresses.iter().map(load).collect();
+        for generation in 2..5 {
+            let before: u64 = loads.iter().map(|load| load.so_far().sent).sum();
+            running.control().restart("http").await.unwrap();
+            assert_eq!(running.control().status().runnable("http").unwrap().generation, generation);
+            let mut client = Client::new(addresses[0]);
+            while loads.iter().map(|load| load.so_far().sent).sum::<u64>() < before + 100 {
+                client.get("/").await.unwrap();
+            }
+        }
+        for load in loads {
+            let tally = load.stop().await;
+            assert_eq!((tally.failed, tally.failures), (0, vec![]));
+        }
+        running.control().shutdown("done");
+        assert_eq!(running.wait().await.exit_code(), 0);
+        assert_eq!(served.generations.load(Ordering::SeqCst), 4);
+        for address in addresses {
+            assert!(matches!(Client::new(address).get("/").await, Err(Failed::Refused)));
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn who_comes_between_a_panic_and_the_next_generation_waits_and_is_answered() {
+        let (running, served, addresses) = serving().await;
+        let control = running.control();
+        let mut clients = Vec::new();
+        for generation in 1..4 {
+            served.panic.notify_one();
+            while control.status().runnable("http").unwrap().restarts < generation {
+                tokio::task::yield_now().await;
+            }
+            // Nobody serves now, for the time of the delay, and nobody is refused.
+            for address in &addresses {
+                clients.push(Client::new(*address));
+            }
+            for client in clients.iter_mut().rev().take(addresses.len()) {
+                client.get("/").await.unwrap();
+            }
+        }
+        let failure = control.status().runnable("http").unwrap().last_failure.clone().unwrap();
+        let here = failure.panicked_at().unwrap();
+        assert!(here.contains("src/http/mod.rs:"), "{here}");
+        running.control().shutdown("done");
+        assert_eq!(running.wait().await.exit_code(), 0);
+        assert_eq!(served.generations.load(Ordering::SeqCst), 4);
+    }
 }

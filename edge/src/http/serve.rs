@@ -1,7 +1,7 @@
 //! Accepts connections until it is told to stop, then lets each of them finish.
 //!
 //! The life of a stop: answers say `connection: close` from now on → what the kernel has accepted is accepted
-//! → no new connection → each connection may say one more thing for the time of the linger → the last call
+//! → no new connection, unless the socket is kept for the next one who serves → each connection may say one more thing for the time of the linger → the last call
 //! (see `line`) → the end, when the last answer is written. How long that may take is the caller's to bound,
 //! by dropping the future.
 
@@ -37,13 +37,17 @@ pub(crate) trait Site: Send + Sync + 'static {
     fn limits(&self) -> Limits;
 }
 
-/// Serves a site on a listener until `stop`, and then what is in flight. Requests are counted in `in_flight`.
+/// A listening socket. It is closed by its last holder; what the kernel connects while nobody serves on it waits.
+pub(crate) type Socket = Arc<std::net::TcpListener>;
+
+/// Serves a site on a socket until `stop`, and then what is in flight. Requests are counted in `in_flight`.
 pub(crate) async fn serve<H: Site>(
-    listener: TcpListener,
+    socket: Socket,
     site: &Arc<H>,
     in_flight: &GuardGroup,
     stop: &CancellationToken,
 ) -> io::Result<()> {
+    let listener = TcpListener::from_std(socket.try_clone()?)?;
     let mut connections = JoinSet::new();
     let mut pause = Pause::default();
     let connect = |stream: TcpStream| connection(stream, Arc::clone(site), in_flight.clone(), stop.clone());
@@ -69,13 +73,15 @@ pub(crate) async fn serve<H: Site>(
             }
         }
     }
-    // Who was connected by the kernel before the stop is answered; who comes later is refused.
-    let listener = listener.into_std()?;
-    while let Ok((stream, _)) = listener.accept() {
-        stream.set_nonblocking(true)?;
-        connections.spawn(connect(TcpStream::from_std(stream)?));
-    }
     drop(listener);
+    // Whoever keeps the socket goes on with it. Else, who was connected by the kernel before the stop is answered, and
+    // who comes later is refused.
+    if let Some(socket) = Arc::into_inner(socket) {
+        while let Ok((stream, _)) = socket.accept() {
+            stream.set_nonblocking(true)?;
+            connections.spawn(connect(TcpStream::from_std(stream)?));
+        }
+    }
     while let Some(ended) = connections.join_next().await {
         say_panic(&ended);
     }
@@ -209,7 +215,8 @@ mod tests {
         let (address, stop, in_flight) =
             (listener.local_addr().unwrap(), CancellationToken::new(), GuardGroup::new());
         let (theirs, count) = (stop.clone(), in_flight.clone());
-        let server = tokio::spawn(async move { serve(listener, &Arc::new(Echo), &count, &theirs).await });
+        let socket = Arc::new(listener.into_std().unwrap());
+        let server = tokio::spawn(async move { serve(socket, &Arc::new(Echo), &count, &theirs).await });
         Running { address, stop, in_flight, server }
     }
 

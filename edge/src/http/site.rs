@@ -7,7 +7,7 @@ use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use mainstay::Pinned;
-use mainstay::{GuardGroup, Loaded, RunContext, Snapshot};
+use mainstay::{Control, GuardGroup, Loaded, RunContext, Snapshot};
 use tokio::task::yield_now;
 
 use super::body::{Body, text};
@@ -34,6 +34,8 @@ pub(crate) struct Edge {
     pub(crate) in_flight: GuardGroup,
     /// Where the epoch of a request comes from.
     pub(crate) context: RunContext,
+    /// Who knows how every provider is.
+    pub(crate) control: Control,
     /// Whether a request is answered from one epoch.
     pub(crate) pins: bool,
 }
@@ -65,7 +67,11 @@ impl Edge {
             Some((To::Upstream, rest)) => {
                 let query = request.uri().query().map_or_else(String::new, |query| format!("?{query}"));
                 let path = format!("/{rest}{query}");
-                self.proxy.pass(&self.upstream.load(), &path, request).await
+                let target = self.upstream.load();
+                match self.upstream.why_down(&target) {
+                    Some(why) => plain(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
+                    None => self.proxy.pass(&target, &path, request).await,
+                }
             }
             _ if request.method() != Method::GET && request.method() != Method::HEAD => {
                 plain(StatusCode::METHOD_NOT_ALLOWED, "this is only read\n")
@@ -111,12 +117,13 @@ impl Edge {
         let (settings, version) = (&reading.settings, reading.version());
         let said = format!(
             "greeting   {}\nsettings   version {version}\nupstream   {}\n\
-             listening  {}\nin flight  {}\nprocess    {}\n",
+             listening  {}\nin flight  {}\nprocess    {}\n\n{}\n",
             settings.greeting,
             settings.upstream.address.value,
             self.doors.load().said(),
             self.in_flight.count(),
             std::process::id(),
+            self.control.status(),
         );
         plain(StatusCode::OK, said)
     }

@@ -23,6 +23,7 @@ const BUILT_IN: &str = include_str!("default.yaml");
 const LISTEN: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8080));
 const GREETING: &str = "hello from edge";
 const PATIENCE: Duration = Duration::from_secs(10);
+const PROBE: Duration = Duration::from_secs(1);
 const HEADER: Duration = Duration::from_secs(10);
 const LINGER: Duration = Duration::from_millis(250);
 
@@ -55,6 +56,8 @@ pub(crate) struct UpstreamSettings {
     pub(crate) address: Placed<Address>,
     /// Whether the boot waits until it answers.
     pub(crate) check: bool,
+    /// How often it is asked whether it is there; `None` is never.
+    pub(crate) probe: Option<Duration>,
     /// How long the head of its answer may take.
     pub(crate) patience: Duration,
 }

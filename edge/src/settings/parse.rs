@@ -82,6 +82,7 @@ pub(crate) fn parse(text: &str, file: &Path, folder: &Path) -> Result<Settings, 
         upstream: UpstreamSettings {
             address: reader.read(upstream.address, address).unwrap_or_else(|| unplaced(Address::BuiltIn)),
             check: upstream.check.is_some_and(|check| check.value),
+            probe: reader.read(upstream.probe, interval).map_or(Some(super::PROBE), |probe| probe.value),
             patience: reader.read(upstream.patience, duration).map_or(super::PATIENCE, |p| p.value),
         },
         limits: Limits {
@@ -114,6 +115,7 @@ struct Raw {
 struct RawUpstream {
     address: Option<Spanned<String>>,
     check: Option<Spanned<bool>>,
+    probe: Option<Spanned<String>>,
     patience: Option<Spanned<String>>,
 }
 
@@ -244,6 +246,16 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A duration that is one, or never.
+fn interval(text: &str) -> Result<Option<Duration>, String> {
+    match duration(text) {
+        _ if text == "off" => Ok(None),
+        Ok(Duration::ZERO) => Err("to ask without a pause is too much: say how often, or off".to_owned()),
+        Ok(interval) => Ok(Some(interval)),
+        Err(_) => Err(format!("'{text}' is neither 'off' nor a duration like 10s or 250ms")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -268,19 +280,21 @@ mod tests {
         assert_eq!(built_in.greeting, nothing.greeting);
         assert_eq!(built_in.limits, nothing.limits);
         assert_eq!(built_in.upstream.patience, nothing.upstream.patience);
+        assert_eq!(built_in.upstream.probe, nothing.upstream.probe);
     }
 
     #[test]
     fn everything_can_be_set() {
         let text = "listen: '[::1]:1'\nalso: ['[::1]:2']\ngreeting: a b\nfiles: www\n\
                     lock: /run/e.lock\nupstream:\n  \
-                    address: db:9\n  check: true\n  patience: 2m\nlimits:\n  header: 3s\n  linger: 40ms\n";
+                    address: db:9\n  check: true\n  probe: 'off'\n  patience: 2m\nlimits:\n  header: 3s\n  linger: 40ms\n";
         let settings = read(text).unwrap();
         assert_eq!(settings.listen[0].value.to_string(), "[::1]:1");
         assert_eq!(settings.listen[1].value.to_string(), "[::1]:2");
         assert_eq!(settings.files.unwrap().value, Path::new("/etc/edge/www"));
         assert_eq!(settings.lock.unwrap().value, Path::new("/run/e.lock"));
         assert_eq!(settings.upstream.patience, Duration::from_secs(120));
+        assert_eq!(settings.upstream.probe, None);
         assert_eq!(
             settings.limits,
             Limits { header: Duration::from_secs(3), linger: Duration::from_millis(40) }
@@ -291,11 +305,12 @@ mod tests {
     #[test]
     fn every_problem_has_its_place_and_all_are_said() {
         let text = "listen: here\nfiles: www\nalso:\n  - 127.0.0.1:1\n  - 127.0.0.1:1\nupstream:\n  \
-                    patience: soon\n  address: nowhere\n";
+                    patience: soon\n  address: nowhere\n  probe: 0s\n";
         let said = "http.yaml:1:9 'here' is not an address like 127.0.0.1:8080\n\
                     http.yaml:5:5 127.0.0.1:1 is listened on already\n\
                     http.yaml:7:13 'soon' is not a duration like 10s or 250ms\n\
-                    http.yaml:8:12 'nowhere' is neither 'built-in' nor host:port";
+                    http.yaml:8:12 'nowhere' is neither 'built-in' nor host:port\n\
+                    http.yaml:9:10 to ask without a pause is too much: say how often, or off";
         assert_eq!(read(text).unwrap_err(), said);
     }
 

@@ -1,4 +1,4 @@
-//! Asks a server for anything, to see that it answers. There is no time limit: the boot has one.
+//! Asks a server for anything, to see that it answers. There is no time limit: who asks has one.
 
 use std::pin::pin;
 

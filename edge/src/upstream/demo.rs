@@ -1,5 +1,7 @@
 //! The upstream that comes with edge: something to pass requests on to, quick, slow, or an echo.
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -8,6 +10,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame, Incoming};
 use hyper::{Request, Response, StatusCode};
+use tokio::sync::Notify;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::http::body::{Body, BodyError, text};
@@ -24,7 +27,21 @@ const HELLO: &str = "hello from the upstream inside edge\n";
 /// The site behind `/demo/`.
 pub(crate) struct Demo {
     /// How long its clients may take.
-    pub(crate) limits: Limits,
+    limits: Limits,
+    /// Somebody wants to see a panic.
+    panic: Notify,
+}
+
+impl Demo {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self { limits, panic: Notify::new() }
+    }
+
+    /// Panics when a client has asked for it, where it takes the whole server along.
+    pub(crate) async fn panic_when_asked(&self) -> Infallible {
+        self.panic.notified().await;
+        panic!("somebody asked for /panic");
+    }
 }
 
 impl Site for Demo {
@@ -33,7 +50,12 @@ impl Site for Demo {
             "/" | "/hello" => Response::new(text(HELLO)),
             "/echo" => Response::new(request.into_body().map_err(Into::into).boxed_unsync()),
             "/slow" => Response::new(Slow::over(milliseconds(request.uri().query())).boxed_unsync()),
-            _ => plain(StatusCode::NOT_FOUND, "the demo has /hello, /echo and /slow?ms=2000\n"),
+            "/panic" => {
+                self.panic.notify_one();
+                // There will be no answer.
+                pending().await
+            }
+            _ => plain(StatusCode::NOT_FOUND, "the demo has /hello, /echo, /slow?ms=2000 and /panic\n"),
         }
     }
 

@@ -2,21 +2,23 @@
 
 mod check;
 mod demo;
+mod health;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hyper::http::uri::Authority;
 use mainstay::{
-    Daemon, Deadlines, Dep, Dependencies, Error, GuardGroup, Loaded, Provider, Reloadable, Result, ResultExt,
-    Runnable, Snapshot, TaskFuture, async_trait, note, task,
+    Daemon, Deadlines, Dep, Dependencies, Error, GuardGroup, Loaded, Provider, ReadyWhen, Reloadable,
+    RestartPolicy, Result, ResultExt, RunContext, Runnable, Snapshot, TaskFuture, async_trait, note, task,
 };
 use tokio::net::TcpListener;
 
 use self::demo::Demo;
-use crate::http::serve::serve;
+use self::health::Health;
+use crate::http::serve::{Socket, serve};
 use crate::mark::Mark;
 use crate::settings::{Address, Limits, SettingsFile};
 
@@ -26,8 +28,8 @@ pub(crate) struct Upstream {
     settings: Dep<SettingsFile>,
     target: Snapshot<Target>,
     /// Where the built-in one listens, once it does.
-    built_in: OnceLock<Authority>,
-    listener: Mutex<Option<TcpListener>>,
+    built_in: OnceLock<(Authority, Socket)>,
+    health: Health,
 }
 
 /// Where a request is passed on to, and how.
@@ -54,19 +56,47 @@ impl Upstream {
         let authority = match &upstream.address.value {
             Address::Remote(authority) => authority.clone(),
             // A reload that asks for one that was not booted is refused.
-            Address::BuiltIn => self.built_in.get().cloned().unwrap_or(Authority::from_static("localhost:0")),
+            Address::BuiltIn => self
+                .built_in
+                .get()
+                .map_or_else(|| Authority::from_static("localhost:0"), |(authority, _)| authority.clone()),
         };
         let value = format!("{} patience {:?}", upstream.address.value, upstream.patience);
         let mark = Mark::new(reading.mark.of(), value);
         self.target.publish(Target { authority, patience: upstream.patience, mark });
     }
 
+    /// Why it cannot be asked at all, if that is known.
+    pub(crate) fn why_down(&self, target: &Target) -> Option<String> {
+        self.health.why_down(target)
+    }
+
+    /// How often it is probed; the one inside this process is not.
+    fn probe(&self) -> Option<Duration> {
+        let reading = self.settings.load();
+        let upstream = &reading.settings.upstream;
+        if upstream.address.value == Address::BuiltIn { None } else { upstream.probe }
+    }
+
     async fn listen(&self) -> io::Result<()> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = authority_of(listener.local_addr()?)?;
-        self.built_in.get_or_init(|| address);
-        *self.listener.lock().unwrap_or_else(PoisonError::into_inner) = Some(listener);
+        let socket = Arc::new(listener.into_std()?);
+        self.built_in.get_or_init(|| (address, socket));
         Ok(())
+    }
+
+    /// Serves as the built-in upstream, if it was booted. The socket is kept: the next generation goes on with it.
+    async fn serve(&self, cx: &RunContext) -> Result<()> {
+        let Some((_, socket)) = self.built_in.get() else { return Ok(()) };
+        // Its one client is stopped before it: nobody is waited for who might still say something.
+        let header = self.settings.load().settings.limits.header;
+        let demo = Arc::new(Demo::new(Limits { header, linger: Duration::ZERO }));
+        let in_flight = GuardGroup::new();
+        tokio::select! {
+            served = serve(Arc::clone(socket), &demo, &in_flight, cx.shutdown_token()) => served.boxed(),
+            never = demo.panic_when_asked() => match never {},
+        }
     }
 }
 
@@ -121,17 +151,20 @@ impl Reloadable<Daemon> for Upstream {
 }
 
 impl Runnable<Daemon> for Upstream {
-    fn run(&self, _: Daemon) -> TaskFuture {
-        let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let header = self.settings.load().settings.limits.header;
+    fn ready_when(&self) -> ReadyWhen {
+        ReadyWhen::Signalled
+    }
+
+    fn restart_policy(&self) -> RestartPolicy {
+        // However often it fails, it may come back: it is tried for ever, and what does not need it serves on.
+        RestartPolicy::on_failure().max_delay(Duration::from_secs(1)).unlimited().degrade()
+    }
+
+    fn run(&self, app: Daemon) -> TaskFuture {
         task(async move |cx| {
-            let Some(listener) = listener else {
-                cx.disabled();
-                return Ok(());
-            };
-            // Its one client is stopped before it: nobody is waited for who might still say something.
-            let demo = Demo { limits: Limits { header, linger: Duration::ZERO } };
-            serve(listener, &Arc::new(demo), &GuardGroup::new(), cx.shutdown_token()).await.boxed()
+            let upstream = app.require::<Self>()?;
+            tokio::try_join!(upstream.serve(&cx), health::watch(&upstream, &cx))?;
+            Ok(())
         })
     }
 }

@@ -153,6 +153,11 @@ async fn an_upstream_that_answers_and_hangs_up_has_answered() {
 async fn the_plan_is_printed_without_starting_anything() {
     let place = Place::with("plan", QUIET);
     let ended = ends(place.run(&["plan"]), 0).await;
-    said(&ended, "requires settings, routes, upstream, lock");
+    said(&ended, "requires settings, routes, lock");
+    said(&ended, "wants    upstream");
+    said(
+        &ended,
+        "upstream  ready when it says so, restart on failure: 100ms x2 up to 1s, unlimited, degraded meanwhile",
+    );
     assert!(!place.path("edge.lock").exists());
 }

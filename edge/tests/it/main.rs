@@ -10,4 +10,5 @@ mod proxy;
 mod reload;
 mod reloads;
 mod stop;
+mod supervision;
 mod tour;
