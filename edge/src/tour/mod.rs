@@ -6,6 +6,8 @@
 #[cfg(unix)]
 mod boots;
 #[cfg(unix)]
+mod crashes;
+#[cfg(unix)]
 mod page;
 #[cfg(unix)]
 mod raw;
@@ -77,5 +79,7 @@ async fn play(page: &mut page::Page) -> Result<(), page::Broken> {
     boots::failing(page, &stage, &main.actor, main.pid()).await?;
     boots::hanging(page, &stage).await?;
     main.beside(page)?;
+    crashes::panic(page, &stage).await?;
+    crashes::kill(page, &stage).await?;
     main.stop(page).await
 }

@@ -16,7 +16,7 @@ use crate::first_words::short;
 /// Connections of the load.
 const CONNECTIONS: usize = 8;
 /// How long the load goes on before anything else happens.
-const ALONE: Duration = Duration::from_secs(5);
+const ALONE: Duration = Duration::from_secs(3);
 /// How many good reloads there are, and how long the load goes on after each.
 const RELOADS: u32 = 12;
 const BETWEEN: Duration = Duration::from_millis(400);
@@ -332,7 +332,7 @@ fn since(now: &Tally, before: &Tally) -> Tally {
 }
 
 /// A count of nothing shows nothing.
-fn some(tally: &Tally, text: String) -> Result<String, String> {
+pub(super) fn some(tally: &Tally, text: String) -> Result<String, String> {
     if tally.sent > 0 { Ok(text) } else { Err("no request was answered".to_owned()) }
 }
 
