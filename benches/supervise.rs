@@ -48,7 +48,7 @@ fn main() {
         }
         if wanted("crowd") {
             crowds(&tokio, 10_000, 11);
-            crowds(&tokio, 100_000, 3);
+            crowds(&tokio, 100_000, 5);
         }
     }
 }

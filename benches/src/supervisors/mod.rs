@@ -73,6 +73,12 @@ pub const CONTENDERS: &[Contender] = &[
         crowd: None,
     },
     Contender {
+        name: "mainstay, cx.supervise",
+        whose: Whose::OursToMeet,
+        restart: by!(ours::restart_of_a_child),
+        crowd: by!(ours::crowd_of_children),
+    },
+    Contender {
         name: "mainstay, cx.spawn",
         whose: Whose::Ours,
         restart: None,
