@@ -89,7 +89,7 @@ impl Watch {
     }
 
     pub(crate) fn last_note(&self) -> Option<String> {
-        self.note.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|note| note.to_string())
+        self.note.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(ToString::to_string)
     }
 
     pub(crate) fn enter_poll(&self, now: Instant) {

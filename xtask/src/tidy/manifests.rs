@@ -2,9 +2,17 @@
 
 use super::tree::Tree;
 
-/// `futures-util` is the part of futures that is used.
-const CORE: [&str; 7] =
-    ["arc-swap", "async-trait", "futures-util", "thiserror", "tokio", "tokio-util", "tracing"];
+/// `futures-util` is the part of futures that is used, `pin-project-lite` what all of them bring along.
+const CORE: [&str; 8] = [
+    "arc-swap",
+    "async-trait",
+    "futures-util",
+    "pin-project-lite",
+    "thiserror",
+    "tokio",
+    "tokio-util",
+    "tracing",
+];
 /// The crates of the core, and which of their siblings they may use.
 const SIBLINGS: [(&str, &[&str]); 3] = [
     ("mainstay-registry", &[]),

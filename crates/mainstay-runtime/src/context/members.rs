@@ -4,6 +4,11 @@
 //! 2. `alive` counts every supervised child whose task has not ended, listed or not: the generation waits for all.
 //! 3. The lock is held for a look at a map, never for a call.
 
+#![allow(
+    clippy::mutable_key_type,
+    reason = "an entry is hashed and compared by its name, which never changes"
+)]
+
 use std::borrow::{Borrow, Cow};
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};

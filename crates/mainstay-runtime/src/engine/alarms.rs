@@ -14,17 +14,17 @@ use crate::context::Alarm;
 const SOME: usize = 1024;
 
 #[derive(Default)]
-pub(crate) struct Alarms(Mutex<Heap>);
+pub(crate) struct Alarms(Mutex<Set>);
 
 #[derive(Default)]
-struct Heap {
-    heap: BinaryHeap<Reverse<At>>,
+struct Set {
+    heap: BinaryHeap<Reverse<Due>>,
     serial: u64,
     /// With so many, those of who is gone are thrown away.
     sweep_at: usize,
 }
 
-struct At {
+struct Due {
     at: Instant,
     /// Those of one moment ring in the order in which they were set.
     serial: u64,
@@ -32,28 +32,28 @@ struct At {
     who: Weak<dyn Alarm>,
 }
 
-impl PartialEq for At {
+impl PartialEq for Due {
     fn eq(&self, other: &Self) -> bool {
         self.serial == other.serial
     }
 }
 
-impl Eq for At {}
+impl Eq for Due {}
 
-impl PartialOrd for At {
+impl PartialOrd for Due {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for At {
+impl Ord for Due {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         (self.at, self.serial).cmp(&(other.at, other.serial))
     }
 }
 
 impl Alarms {
-    fn lock(&self) -> MutexGuard<'_, Heap> {
+    fn lock(&self) -> MutexGuard<'_, Set> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -66,7 +66,7 @@ impl Alarms {
         }
         alarms.serial += 1;
         let serial = alarms.serial;
-        alarms.heap.push(Reverse(At { at, serial, key, who }));
+        alarms.heap.push(Reverse(Due { at, serial, key, who }));
         alarms.heap.peek().is_some_and(|Reverse(next)| next.serial == serial)
     }
 
@@ -84,7 +84,7 @@ impl Alarms {
                     _ => return,
                 }
             };
-            if let Some(Reverse(At { key, who, .. })) = due
+            if let Some(Reverse(Due { key, who, .. })) = due
                 && let Some(who) = who.upgrade()
             {
                 who.rings(key, now);

@@ -26,7 +26,9 @@ impl fmt::Display for EventKind {
             Self::TaskReady { task } => write!(f, "ready '{task}', generation {}", task.generation),
             Self::TaskEnded { task, disabled: true } => write!(f, "ended '{task}', nothing to do here"),
             Self::TaskEnded { task, disabled: false } => write!(f, "ended '{task}'"),
-            Self::Recoverable(failure) | Self::Failed(failure) => failed(f, failure),
+            Self::Recoverable(failure) | Self::Failed(failure) | Self::ChildFailed { failure, .. } => {
+                failed(f, failure)
+            }
             Self::Restarting { task, attempt, delay, failure } => {
                 match failure {
                     Some(failure) => failed(f, failure)?,
@@ -64,7 +66,6 @@ impl fmt::Display for EventKind {
                 }
                 write!(f, "; restart {attempt} in {}", human(*delay))
             }
-            Self::ChildFailed { failure, .. } => failed(f, failure),
             Self::Unwedged { after } => {
                 write!(f, "the application's runtime polls again after {}", human(*after))
             }

@@ -105,7 +105,7 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
 
     /// A boot hook has looked up a provider that it has declared neither as required nor as wanted.
     fn undeclared(&self, lookup: &Lookup) -> Option<Lint> {
-        let by = AMBIENT.try_with(|cell| cell.booting()).ok().flatten()?;
+        let by = AMBIENT.try_with(super::super::context::Ambient::booting).ok().flatten()?;
         let found = self.registry()?.entry_at(lookup.entry?)?;
         if found.kind != EntryKind::Provider || found.name == by {
             return None;

@@ -27,6 +27,7 @@ pub(crate) struct Entry {
     state: Mutex<State>,
 }
 
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct State {
     pub(super) phase: Phase,
     /// What somebody wants to follow from the end of this generation.
@@ -255,7 +256,7 @@ impl Entry {
             uptime,
             restarts: state.restarts.total(),
             last_failure: state.failure().map(|failure| Failure::clone(failure)),
-            note: watch.and_then(|watch| watch.last_note()),
+            note: watch.and_then(crate::cell::Watch::last_note),
         })
     }
 

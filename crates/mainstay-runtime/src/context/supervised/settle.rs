@@ -102,10 +102,7 @@ impl Entry {
 
     /// Its main future has ended and was dropped; or its last member has ended after that.
     pub(super) fn main_ended(self: &Arc<Self>, generation: &Arc<Generation>, exit: Exit) -> Flow {
-        let (exit, over) = match generation.has_ended() {
-            true => (exit, true),
-            false => generation.main_ended(exit),
-        };
+        let (exit, over) = if generation.has_ended() { (exit, true) } else { generation.main_ended(exit) };
         if over {
             return self.settle(generation, exit);
         }
@@ -358,6 +355,7 @@ impl Entry {
 }
 
 /// Which of the things that may follow from an end does.
+#[derive(Clone, Copy)]
 enum Follows {
     /// The generation that it belongs to ends.
     Closed,

@@ -65,7 +65,10 @@ async fn the_row_begins_anew_after_exactly_the_uptime_and_not_a_millisecond_less
             let count = Arc::new(AtomicUsize::new(0));
             let policy = NO_JITTER.limit(1).degrade();
             let child = cx.supervise("peer", policy, lives(uptime, &count)).unwrap();
-            tokio::time::sleep((uptime + Duration::from_millis(100)) * 20 - Duration::from_millis(50)).await;
+            tokio::time::sleep(
+                ((uptime + Duration::from_millis(100)) * 20).checked_sub(Duration::from_millis(50)).unwrap(),
+            )
+            .await;
             assert_eq!(count.load(Ordering::Relaxed), runs);
             assert_eq!(state(&child) == Some(ChildState::Failed), runs == 2);
         })

@@ -1,5 +1,7 @@
 //! Supervised children: a set inside of one generation of a task.
 
+#![allow(clippy::no_effect_underscore_binding, reason = "what a future holds for as long as it lives")]
+
 mod control;
 mod ends;
 mod limits;

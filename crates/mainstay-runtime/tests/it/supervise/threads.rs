@@ -59,7 +59,7 @@ fn twenty_five_threads_that_stop_restart_abort_and_remove_end_in_one_state() {
         async move {
             let _alive = alive;
             // Some generations end by themselves, in the middle of everything.
-            if cx.generation() % 7 == 0 {
+            if cx.generation().is_multiple_of(7) {
                 return fails();
             }
             waits(cx).await
@@ -246,7 +246,7 @@ fn ten_thousand_that_come_and_go_leave_nobody() {
     for number in 0..10_000 {
         let runs = Arc::clone(&runs);
         let body = move |cx: RunContext| {
-            let first = runs.fetch_add(1, Ordering::Relaxed) % 2 == 0;
+            let first = runs.fetch_add(1, Ordering::Relaxed).is_multiple_of(2);
             async move { if first && cx.generation() == 1 { fails() } else { fine() } }
         };
         let policy = if number % 3 == 0 {
