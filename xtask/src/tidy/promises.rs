@@ -1,38 +1,63 @@
 //! A promise in the documents names the test that proves it, and that test exists.
 
+use std::ops::RangeInclusive;
+
 use super::tree::Tree;
 
 const BEHAVIOURS: &str = "docs/behaviours.md";
 const CONTRACT: &str = "docs/contract.md";
-/// The lines of the list that concern starting, the graph and stopping, then those that concern the reload.
-const PROMISES: usize = 48;
-const RELOAD: std::ops::RangeInclusive<usize> = 71..=76;
+
+/// A list of promises: its numbers in the document bear the prefix, and are these.
+struct List {
+    of: &'static str,
+    prefix: &'static str,
+    numbers: &'static [RangeInclusive<usize>],
+}
+
+/// Of the lifecycle: all but configuration, tools and test kit. Of supervision: all but groups and worker processes.
+const LISTS: [List; 2] = [
+    List { of: "the lifecycle", prefix: "", numbers: &[1..=76] },
+    List { of: "supervision", prefix: "S", numbers: &[1..=36, 44..=101] },
+];
 
 /// Each numbered promise is there once, and is proved by a test or says why it does not apply.
 pub(super) fn behaviours(tree: &Tree) -> Vec<String> {
     let Some(text) = tree.text(BEHAVIOURS) else {
         return vec![format!("{BEHAVIOURS} is not there")];
     };
+    LISTS.iter().flat_map(|list| of_list(list, text)).collect()
+}
+
+fn of_list(List { of, prefix, numbers }: &List, text: &str) -> Vec<String> {
     let (mut found, mut seen) = (Vec::new(), Vec::new());
     let (mut proved, mut foreign) = (0, 0);
-    for (number, proof) in rows(text) {
+    for (number, proof) in rows(text, prefix) {
         seen.push(number);
         if proof.starts_with("does not apply: ") {
             foreign += 1;
         } else if references(proof).next().is_none() {
-            found.push(format!("{BEHAVIOURS}: {number} names no test"));
+            found.push(format!("{BEHAVIOURS}: {prefix}{number} names no test"));
         } else {
             proved += 1;
         }
     }
-    println!("         promises: {proved} proved, {foreign} that do not apply");
-    if !seen.iter().copied().eq((1..=PROMISES).chain(RELOAD)) {
-        let (first, last) = (RELOAD.start(), RELOAD.end());
-        found.push(format!(
-            "{BEHAVIOURS}: the numbers are not 1 to {PROMISES} and {first} to {last}, each once, in order"
-        ));
+    println!("         promises of {of}: {proved} proved, {foreign} that do not apply");
+    let mut required = numbers.iter().cloned().flatten();
+    let mut seen = seen.into_iter();
+    loop {
+        match (required.next(), seen.next()) {
+            (None, None) => return found,
+            (wanted, there) if wanted == there => {}
+            (wanted, there) => {
+                let name = |number: Option<usize>| {
+                    number.map_or_else(|| "the end".to_owned(), |number| format!("{prefix}{number}"))
+                };
+                let (wanted, there) = (name(wanted), name(there));
+                found.push(format!("{BEHAVIOURS}: of {of}, {there} is where {wanted} should be"));
+                return found;
+            }
+        }
     }
-    found
 }
 
 /// Each test that one of the two documents names is a function of the crate, or of the file, that is named.
@@ -47,11 +72,11 @@ pub(super) fn tests(tree: &Tree) -> Vec<String> {
     found
 }
 
-/// Number and proof of each row `| 12 | promise | proof |`.
-fn rows(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    text.lines().filter_map(|line| {
+/// Number and proof of each row `| 12 | promise | proof |` whose number bears that prefix.
+fn rows<'a>(text: &'a str, prefix: &str) -> impl Iterator<Item = (usize, &'a str)> {
+    text.lines().filter_map(move |line| {
         let mut cells = line.strip_prefix('|')?.strip_suffix('|')?.split('|').map(str::trim);
-        let number = cells.next()?.parse().ok()?;
+        let number = cells.next()?.strip_prefix(prefix)?.parse().ok()?;
         Some((number, cells.nth(1)?))
     })
 }
@@ -105,16 +130,47 @@ mod tests {
         assert_eq!(tests(&tree), [format!("{CONTRACT}: no a_cycle_is_found in {file}")]);
     }
 
+    /// Every row of both lists, but for those that the function makes different.
+    fn document(row: impl Fn(&str, usize) -> Option<String>) -> String {
+        let all = LISTS
+            .iter()
+            .flat_map(|list| list.numbers.iter().cloned().flatten().map(move |number| (list.prefix, number)));
+        all.filter_map(|(prefix, number)| row(prefix, number)).collect()
+    }
+
+    fn foreign(prefix: &str, number: usize) -> String {
+        format!("| {prefix}{number} | x | does not apply: no y |\n")
+    }
+
     #[test]
     fn a_promise_without_a_proof_is_found() {
-        let last = *RELOAD.end();
-        let good: String = (1..=PROMISES)
-            .chain(*RELOAD.start()..last)
-            .fold(String::new(), |text, n| text + &format!("| {n} | x | does not apply: no y |\n"));
-        assert_eq!(
-            behaviours(&tree(&format!("{good}| {last} | x | ? |\n"))),
-            [format!("{BEHAVIOURS}: {last} names no test")]
-        );
-        assert_eq!(behaviours(&tree(&good)).len(), 1);
+        let good = document(|prefix, number| Some(foreign(prefix, number)));
+        assert_eq!(behaviours(&tree(&good)), [] as [&str; 0]);
+        for (prefix, number) in [("", 76), ("S", 101), ("S", 36)] {
+            let one = format!("| {prefix}{number} | x | ? |\n");
+            let text =
+                document(|p, n| Some(if (p, n) == (prefix, number) { one.clone() } else { foreign(p, n) }));
+            let said = format!("{BEHAVIOURS}: {prefix}{number} names no test");
+            assert_eq!(behaviours(&tree(&text)), [said]);
+        }
+    }
+
+    #[test]
+    fn a_promise_that_is_missing_double_or_out_of_place_is_found_in_its_own_list() {
+        let without = |prefix: &str, number: usize| {
+            document(|p, n| ((p, n) != (prefix, number)).then(|| foreign(p, n)))
+        };
+        let said = |text: &str| format!("{BEHAVIOURS}: {text}");
+        let cases = [
+            (without("", 49), "of the lifecycle, 50 is where 49 should be"),
+            (without("", 76), "of the lifecycle, the end is where 76 should be"),
+            (without("S", 36), "of supervision, S44 is where S36 should be"),
+            (without("S", 101), "of supervision, the end is where S101 should be"),
+            (without("", 0) + &foreign("", 76), "of the lifecycle, 76 is where the end should be"),
+            (without("", 0) + &foreign("S", 102), "of supervision, S102 is where the end should be"),
+        ];
+        for (text, found) in cases {
+            assert_eq!(behaviours(&tree(&text)), [said(found)]);
+        }
     }
 }
