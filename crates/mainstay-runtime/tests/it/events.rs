@@ -314,3 +314,58 @@ async fn every_event_says_what_happened_in_one_line() {
     );
     assert!(!outcome.to_string().contains("booted"), "the report itself is as short as ever");
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_events_of_a_task_that_is_restarted_given_up_and_forced_come_in_this_order() {
+    let (log, seen) = (Log::new(), Log::new());
+    let registry = registry![
+        fake::<A>("peer", &log)
+            .run(|_: mainstay_runtime::RunContext| async move {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                Err(mainstay_registry::Error::msg("refused"))
+            })
+            .restart(mainstay_registry::RestartPolicy::on_failure().jitter(0.0).limit(2).degrade()),
+        fake::<B>("deaf", &log).runs(Fault::Hang),
+    ];
+    let running = paused(registry).start().await.unwrap();
+    let mut subscribed = running.control().subscribe();
+    let mut write = events(&seen);
+    let reads = tokio::spawn(async move {
+        while let Some(event) = subscribed.next().await {
+            write(&event);
+        }
+    });
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let status = running.control().status();
+    assert_eq!(status.runnable("peer").unwrap().restarts, 2, "{status}");
+    running.control().shutdown("enough");
+    let outcome = running.wait().await;
+    reads.await.unwrap();
+    let told = Log::new();
+    outcome.events().iter().for_each(events(&told));
+    for log in [told, seen] {
+        let of_peer = |line: &String| line.contains(" peer") && !line.contains("boot");
+        let lines: Vec<_> = log.lines().into_iter().filter(of_peer).collect();
+        let from = lines.iter().position(|line| line.starts_with("restarting peer 1")).unwrap();
+        assert_eq!(
+            lines[from..],
+            [
+                "restarting peer 1 after 100ms",
+                "started peer",
+                "ready peer",
+                "restarting peer 2 after 200ms",
+                "started peer",
+                "ready peer",
+                "degraded peer",
+                "stopping peer",
+                "stopped peer",
+            ]
+        );
+        let lines = log.lines();
+        let at = |line: &str| {
+            lines.iter().position(|seen| seen == line).unwrap_or_else(|| panic!("{line}: {lines:?}"))
+        };
+        assert!(at("stopping deaf") < at("forced deaf runnable"), "{lines:?}");
+        assert!(at("forced deaf runnable") < at("stopped deaf"), "{lines:?}");
+    }
+}

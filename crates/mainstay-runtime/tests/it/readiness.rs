@@ -246,3 +246,86 @@ async fn status_shows_generation_uptime_restarts_the_last_error_and_the_last_not
     control.shutdown("done");
     assert_eq!(running.wait().await.exit_code(), 0);
 }
+
+/// Who has no signal to give is ready, who has one is not until it comes, and the whole is what its worst part is.
+#[tokio::test(start_paused = true)]
+async fn without_a_signal_one_is_ready_with_one_it_is_waited_for_and_the_whole_is_its_worst_part() {
+    let signalled = |after: Option<u64>| {
+        move |cx: RunContext| async move {
+            if let Some(seconds) = after {
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                cx.ready();
+            }
+            cx.shutdown_token().cancelled().await;
+            Ok(())
+        }
+    };
+    for (after, ready_at) in [(None, None), (Some(3), Some(3))] {
+        let (log, seen) = (Log::new(), Log::new());
+        let when = if after.is_some() { ReadyWhen::Signalled } else { ReadyWhen::Started };
+        let registry = registry![
+            fake::<A>("plain", &log),
+            fake::<B>("started", &log).runs(Fault::None),
+            fake::<C>("other", &log).ready_when(when).run(signalled(after)),
+            fake::<D>("lost", &log).runs_at_once(Fault::Recoverable("no route")),
+        ];
+        let app = tokio::runtime::Handle::current();
+        let running = paused(registry).on_event(events(&seen)).run_on(app);
+        let control = running.control().clone();
+        log.wait_for("run other").await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let status = control.status();
+        let of = |name: &str| status.provider(name).unwrap().ready.clone();
+        assert_eq!((of("plain"), of("started")), (ReadyState::Ready, ReadyState::Ready), "{status}");
+        assert!(!matches!(of("lost"), ReadyState::Ready), "{status}");
+        assert_eq!(of("other") == ReadyState::Ready, ready_at.is_none(), "{status}");
+        assert_eq!(status.ready.is_ready(), ready_at.is_none(), "{status}");
+        seen.wait_for("ready").await;
+        let status = control.status();
+        assert!(matches!(status.ready, ReadyState::Degraded(_)), "the worst of all: {status}");
+        assert_eq!(status.uptime.as_secs(), ready_at.unwrap_or(1), "{status}");
+        control.shutdown("done").await.unwrap();
+    }
+}
+
+/// Shown to fail where each part that changes is told.
+#[tokio::test(start_paused = true)]
+async fn that_the_whole_is_not_ready_is_told_when_the_whole_changes_and_not_with_each_of_its_parts() {
+    let (log, seen) = (Log::new(), Log::new());
+    let down = |from: u64| {
+        move |cx: RunContext| async move {
+            if cx.generation() == 1 {
+                tokio::time::sleep(Duration::from_secs(from)).await;
+                return Err(Error::msg("refused"));
+            }
+            cx.shutdown_token().cancelled().await;
+            Ok(())
+        }
+    };
+    let ten = Duration::from_secs(10);
+    let policy = RestartPolicy::on_failure().initial_delay(ten).max_delay(ten).jitter(0.0);
+    // Down from 5 to 15, from 8 to 18 and from 30 to 40 s.
+    let registry = registry![
+        fake::<A>("a", &log).run(down(5)).restart(policy),
+        fake::<B>("b", &log).run(down(8)).restart(policy),
+        fake::<C>("c", &log).run(down(30)).restart(policy),
+    ];
+    let running = paused(registry).on_event(events(&seen)).start().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let told: Vec<_> = seen
+        .lines()
+        .into_iter()
+        .filter(|line| line.starts_with("not ready") || line.starts_with("ready again"))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "not ready: 'a' not ready: restart 1 to come: refused, since 0 us",
+            "ready again after 13s",
+            "not ready: 'c' not ready: restart 1 to come: refused, since 0 us",
+            "ready again after 10s",
+        ]
+    );
+    running.control().shutdown("done");
+    assert_eq!(running.wait().await.exit_code(), 0);
+}

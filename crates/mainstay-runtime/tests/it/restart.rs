@@ -98,18 +98,30 @@ async fn never_restarts_nothing_and_the_process_ends_with_the_tasks_name() {
 
 #[tokio::test(start_paused = true)]
 async fn a_task_that_is_asked_to_stop_and_fails_is_not_restarted() {
-    let log = Log::new();
-    let seen = Log::new();
-    let registry = registry![
-        fake::<A>("a", &log).runs(Fault::Error("late")).restart(RestartPolicy::always()),
-        fake::<B>("b", &log).runs(Fault::None),
-    ];
-    let running = paused(registry).on_event(events(&seen)).start().await.unwrap();
-    running.control().stop("a").await.unwrap();
-    assert!(restarts(&seen.lines()).is_empty());
-    assert_eq!(running.control().status().runnable("a").unwrap().state, RunnableState::Stopped);
-    running.control().shutdown("done");
-    assert_eq!(running.wait().await.exit_code(), 0);
+    for (policy, by_hand) in [
+        (RestartPolicy::always(), true),
+        (NO_JITTER, true),
+        (RestartPolicy::always(), false),
+        (NO_JITTER, false),
+    ] {
+        let (log, seen) = (Log::new(), Log::new());
+        let registry = registry![
+            fake::<A>("a", &log).runs(Fault::Error("late")).restart(policy),
+            fake::<B>("b", &log).runs(Fault::None),
+        ];
+        let running = paused(registry).on_event(events(&seen)).start().await.unwrap();
+        if by_hand {
+            running.control().stop("a").await.unwrap();
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            assert_eq!(running.control().status().runnable("a").unwrap().state, RunnableState::Stopped);
+        }
+        running.control().shutdown("done");
+        let outcome = running.wait().await;
+        // By the stop of everything it is a failure of the process, by an operator's one that was told.
+        assert_eq!(outcome.failures().len(), usize::from(!by_hand), "{outcome}");
+        assert!(restarts(&seen.lines()).is_empty());
+        assert_eq!(log.count("run a"), 1);
+    }
 }
 
 #[tokio::test(start_paused = true)]

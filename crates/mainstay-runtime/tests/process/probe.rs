@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mainstay_registry::{
-    Deadlines, Dependencies, Error, Provider, ReadyWhen, Registry, Reloadable, Result, Runnable, TaskFuture,
-    Validate,
+    Deadlines, Dependencies, Error, Provider, ReadyWhen, Registry, Reloadable, RestartPolicy, Result,
+    Runnable, TaskFuture, Validate,
 };
 use mainstay_runtime::{RunContext, task};
 use tokio::sync::watch;
@@ -108,6 +108,10 @@ fn happen_at_once(act: &str) -> Result<()> {
     match act {
         "ok" => Ok(()),
         "panic" => panic!("boom"),
+        "panic-twice" => {
+            let _second = Second;
+            panic!("boom")
+        }
         "block" => block(),
         "boot" => Err(Error::Boot { name, source }),
         "validate" => Err(Error::Validate { name, source }),
@@ -124,6 +128,15 @@ struct Bomb;
 impl Drop for Bomb {
     fn drop(&mut self) {
         assert!(std::thread::panicking(), "the bomb of a dropped future");
+    }
+}
+
+/// Panics while the thread unwinds already.
+struct Second;
+
+impl Drop for Second {
+    fn drop(&mut self) {
+        panic!("a second panic");
     }
 }
 
@@ -200,11 +213,18 @@ impl<const N: usize> Reloadable<()> for Probe<N> {
 
 impl<const N: usize> Runnable<()> for Probe<N> {
     fn run(&self, (): ()) -> TaskFuture {
-        say(&format!("start {}", self.words.name));
+        let storm = self.words.get("run") == Some("storm");
+        // What is printed a hundred thousand times is what its test would be about.
+        let said = move |line: String| {
+            if !storm {
+                say(&line);
+            }
+        };
+        said(format!("start {}", self.words.name));
         let _ = happen_at_once(self.words.act("start"));
         let (name, act, hook) = (self.words.name, self.words.act("run"), self.hook_called.subscribe());
         task(move |cx| async move {
-            say(&format!("run {name}"));
+            said(format!("run {name}"));
             run(act, &cx, hook).await?;
             say(&format!("end {name}"));
             Ok(())
@@ -214,6 +234,23 @@ impl<const N: usize> Runnable<()> for Probe<N> {
     fn ready_when(&self) -> ReadyWhen {
         if self.words.get("ready").is_some() { ReadyWhen::Signalled } else { ReadyWhen::Started }
     }
+
+    fn restart_policy(&self) -> RestartPolicy {
+        match self.words.get("restart") {
+            Some("for-ever") => RestartPolicy::on_failure().initial_delay(Duration::ZERO).unlimited(),
+            _ => RestartPolicy::never(),
+        }
+    }
+}
+
+/// The generations of a storm that say how much memory the process has; the second one is the last.
+pub(crate) const STORM: (u64, u64) = (2_000, 22_000);
+
+/// The pages of the process that are in memory; 0 where the system does not say.
+#[allow(clippy::disallowed_methods, reason = "the system says it in a file")]
+fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    statm.split_whitespace().nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0)
 }
 
 async fn run(act: &str, cx: &RunContext, mut hook: watch::Receiver<bool>) -> Result<()> {
@@ -221,6 +258,16 @@ async fn run(act: &str, cx: &RunContext, mut hook: watch::Receiver<bool>) -> Res
         "wait" => cx.shutdown_token().cancelled().await,
         "until-hook" => {
             let _ = hook.wait_for(|called| *called).await;
+        }
+        "storm" if cx.generation() < STORM.1 => {
+            if cx.generation() == STORM.0 {
+                say(&format!("resident {}", resident()));
+            }
+            return Err(Error::msg("boom"));
+        }
+        "storm" => {
+            say(&format!("resident {}", resident()));
+            cx.shutdown_token().cancelled().await;
         }
         "reopen" => {
             while cx.until_shutdown(cx.reopen()).await.is_some() {
