@@ -1,0 +1,50 @@
+//! The streams of an HTTP/2 connection: each a child of the generation, none outlives its connection.
+
+use std::sync::Arc;
+
+use hyper::rt::Executor;
+use mainstay_runtime::RunContext;
+use mainstay_sync::GuardGroup;
+use tokio_util::sync::CancellationToken;
+
+use crate::caught::caught;
+use crate::shared::Shared;
+
+/// Spawns the streams of one connection.
+#[derive(Clone)]
+pub(crate) struct Streams {
+    cx: RunContext,
+    shared: Arc<Shared>,
+    over: CancellationToken,
+    open: GuardGroup,
+}
+
+impl Streams {
+    pub(crate) fn new(cx: &RunContext, shared: &Arc<Shared>) -> Self {
+        Self {
+            cx: cx.clone(),
+            shared: Arc::clone(shared),
+            over: CancellationToken::new(),
+            open: GuardGroup::new(),
+        }
+    }
+
+    /// Ends what is left of them, and waits until each has dropped what it held.
+    pub(crate) async fn end(&self) {
+        self.over.cancel();
+        self.open.wait_empty().await;
+    }
+}
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
+    fn execute(&self, stream: F) {
+        let (over, open, shared) = (self.over.clone(), self.open.guard(), Arc::clone(&self.shared));
+        // Dropped inside of it as well, so that a panic of a destructor is caught with the rest.
+        let stream = async move { over.run_until_cancelled(stream).await };
+        self.cx.spawn("http/2 stream", async move {
+            caught(&shared, stream).await;
+            drop(open);
+            Ok(())
+        });
+    }
+}
