@@ -18,7 +18,7 @@ mod upstream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mainstay::{Daemon, Outcome};
+use mainstay::{Daemon, DaemonBuilder, Outcome};
 
 use self::first_words::Facts;
 use self::http::Http;
@@ -33,8 +33,19 @@ const LATE: Duration = Duration::from_secs(2);
 /// The whole program.
 pub fn main() -> Outcome {
     let facts = Arc::new(Facts::default());
-    let (of_plan, of_run) = (Arc::clone(&facts), Arc::clone(&facts));
-    let outcome = Daemon::builder("edge")
+    let outcome = with(&facts).main();
+    facts.last_line(&outcome);
+    outcome
+}
+
+/// The daemon, for tests that give it a runtime of their own.
+pub fn daemon() -> DaemonBuilder {
+    with(&Arc::default())
+}
+
+fn with(facts: &Arc<Facts>) -> DaemonBuilder {
+    let (of_plan, of_run) = (Arc::clone(facts), Arc::clone(facts));
+    Daemon::builder("edge")
         .version(env!("CARGO_PKG_VERSION"))
         .log_default("warn")
         .verb("tour", "Show what it does, in half a minute, and check every line of it", tour::run)
@@ -42,7 +53,7 @@ pub fn main() -> Outcome {
         .insert(Routes::default())
         .insert(Lock::default())
         .insert(Upstream::default())
-        .insert(Http::new(Arc::clone(&facts)))
+        .insert(Http::new(Arc::clone(facts)))
         .register(move |app| {
             // A plan that cannot be made is reported by the runtime, in full.
             if let Ok(plan) = app.registry().plan() {
@@ -51,7 +62,4 @@ pub fn main() -> Outcome {
             Ok(())
         })
         .runtime(move |runtime| runtime.late_after(LATE).on_event(move |event| of_run.hear(event)))
-        .main();
-    facts.last_line(&outcome);
-    outcome
 }

@@ -5,6 +5,7 @@ mod boot;
 mod epochs;
 mod files;
 mod listen;
+mod matrix;
 mod place;
 mod proxy;
 mod reload;

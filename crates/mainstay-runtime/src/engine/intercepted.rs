@@ -103,7 +103,14 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
         Box::pin(async move {
             let before = engine.stock();
             let result = hook.await;
-            let after = engine.stock();
+            let mut after = engine.stock();
+            // A thread of the blocking pool counts as a task until a moment after its answer was there.
+            let mut patience = if phase == Phase::Boot { SETTLES } else { 0 };
+            while after.tasks > before.tasks && patience > 0 && engine.rescues {
+                patience -= 1;
+                tokio::task::yield_now().await;
+                after = engine.stock();
+            }
             // Only what boots alone can be told apart from the others.
             if phase == Phase::Boot && after.tasks > before.tasks && engine.boots_one_by_one() {
                 let left = after.tasks - before.tasks;
@@ -142,6 +149,9 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
         }
     }
 }
+
+/// So many turns of others may pass until what a boot hook has awaited is counted as gone: some milliseconds.
+const SETTLES: u32 = 10_000;
 
 /// How much there is of what a hook may not change.
 struct Stock {

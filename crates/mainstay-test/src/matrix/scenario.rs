@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mainstay_registry::{Phase, Plan, RestartWhen};
+use mainstay_registry::{Phase, Plan, PlannedRunnable, ReadyWhen, RestartWhen};
 
 use super::drive::Time;
 use crate::check::Limits;
@@ -126,7 +126,10 @@ pub(super) fn blocked(golden: &Seen, choice: &Choice<'_>) -> Vec<Scenario> {
     let hooks = hooks(golden);
     let phases = [Phase::Boot, Phase::Validate, Phase::Run, Phase::Reload, Phase::Shutdown];
     let of = |phase: Phase| {
-        let mut of_phase = hooks.iter().filter(|who| who.phase == phase && who.provider != "state");
+        // One that is restarted blocks a thread again and again, until its limit, which nobody waits for.
+        let once = |who: &&Who| who.phase != Phase::Run || restarting(choice.plan, who).is_none();
+        let mut of_phase =
+            hooks.iter().filter(|who| who.phase == phase && who.provider != "state").filter(once);
         // In the middle: something comes before it, and something after it.
         let count = of_phase.clone().count();
         of_phase.nth(count / 2).filter(|_| !choice.skip.contains(&phase))
@@ -181,12 +184,16 @@ fn faults(who: &Who, choice: &Choice<'_>) -> Vec<(&'static str, Act)> {
                 ("slow", Act::After(slow(Phase::Stop))),
                 ("ok", Act::Instead(Fault::None)),
             ];
-            if restarts(choice.plan, who) {
-                // The delays of many restarts are longer than anybody waits on a real clock.
-                faults.retain(|(kind, _)| {
-                    choice.time == Time::Paused
-                        || !matches!(*kind, "error" | "error-and-panic" | "panic" | "ok")
-                });
+            if let Some(runnable) = restarting(choice.plan, who) {
+                // The delays of many restarts are longer than anybody waits on a real clock, and without a limit they
+                // never end.
+                let ends = choice.time == Time::Paused && runnable.restart.max_restarts().is_some();
+                let again_and_again = |kind: &str| match kind {
+                    // It never says that it is ready.
+                    "hang" => runnable.ready_when == ReadyWhen::Signalled,
+                    kind => matches!(kind, "error" | "error-and-panic" | "panic" | "ok"),
+                };
+                faults.retain(|(kind, _)| ends || !again_and_again(kind));
                 faults.push(("error-once", Act::FirstTime(error())));
             }
             faults
@@ -202,10 +209,9 @@ fn faults(who: &Who, choice: &Choice<'_>) -> Vec<(&'static str, Act)> {
     }
 }
 
-fn restarts(plan: &Plan, who: &Who) -> bool {
-    let planned = plan.providers().iter().find(|planned| planned.name() == who.provider);
-    planned.is_some_and(|planned| {
-        let mut runnables = planned.runnables().iter();
-        runnables.any(|it| it.name == who.runnable && it.restart.when() != RestartWhen::Never)
-    })
+/// The runnable, if it is started again when it ends.
+fn restarting<'a>(plan: &'a Plan, who: &Who) -> Option<&'a PlannedRunnable> {
+    let planned = plan.providers().iter().find(|planned| planned.name() == who.provider)?;
+    let mut runnables = planned.runnables().iter();
+    runnables.find(|it| it.name == who.runnable && it.restart.when() != RestartWhen::Never)
 }
