@@ -122,14 +122,19 @@ async fn the_time_of_an_add_and_a_remove_does_not_grow_with_the_set() {
         for number in 0..size {
             cx.supervise(format!("{size}-{number}"), NO_JITTER, waits).unwrap();
         }
-        let began = std::time::Instant::now();
-        for number in 0..200 {
-            let child = cx.supervise(format!("more-{number}"), NO_JITTER, waits).unwrap();
-            // Stopped before it was ever polled: this measures the set, and nothing else.
-            child.stop().await.unwrap();
-            child.remove().unwrap();
+        // The best of several rounds: what disturbs one only adds.
+        let mut best = Duration::MAX;
+        for _ in 0..7 {
+            let began = std::time::Instant::now();
+            for number in 0..200 {
+                let child = cx.supervise(format!("more-{number}"), NO_JITTER, waits).unwrap();
+                // Stopped before it was ever polled: this measures the set, and nothing else.
+                child.stop().await.unwrap();
+                child.remove().unwrap();
+            }
+            best = best.min(began.elapsed());
         }
-        began.elapsed()
+        best
     }
     let log = mainstay_test::Log::new();
     let registry = super::keeper(&log, |cx: RunContext| async move {
