@@ -1,4 +1,4 @@
-//! Edge under the lifecycle matrix: every hook of every provider fails in every way, and nothing is left behind.
+//! Edge under the lifecycle matrix: the hooks of every provider fail, and nothing is left behind.
 
 use std::os::unix::process::parent_id;
 use std::path::Path;
@@ -13,7 +13,7 @@ use mainstay_test::LifecycleMatrix;
 /// It fails when the boot of `lock` forgets an open file, leaves a name beside the lock, or spawns a task that stays: each
 /// is found under the name of its invariant.
 #[test]
-fn edge_survives_every_fault_in_every_hook_and_leaves_nothing_behind() {
+fn edge_survives_the_faults_of_its_hooks_and_leaves_nothing_behind() {
     // Not in `TMPDIR`, which the matrix empties between its scenarios; and each of its processes has its own, because
     // one that blocks a thread holds the lock for a while beside the others. All of them are in the folder of the first
     // process, since in the others `find` does not return.
