@@ -313,7 +313,14 @@ impl Machine {
             let limits = self.spec.nodes[node].limits;
             limits.stop.saturating_add(limits.ready).saturating_add(GRACE * 4)
         });
-        limits.fold(GRACE, Duration::saturating_add).min(LONGEST)
+        // Whoever asks before the run waits for what comes before it as well.
+        let before = if self.has_begun_to_run() {
+            Duration::ZERO
+        } else {
+            let validate = self.spec.nodes.iter().map(|node| node.limits.validate.saturating_mul(2));
+            validate.fold(self.limits.boot_budget, Duration::saturating_add)
+        };
+        limits.fold(before.saturating_add(GRACE), Duration::saturating_add).min(LONGEST)
     }
 
     pub(super) fn orders_wake(&self) -> Option<Instant> {

@@ -474,6 +474,23 @@ async fn status_and_requests_are_answered_while_a_boot_hook_hangs() {
     control.shutdown("done").await.unwrap();
 }
 
+/// Without the boot in its patience the request is given up after 36 s.
+#[tokio::test(start_paused = true)]
+async fn a_start_that_is_asked_during_a_long_boot_waits_for_the_run() {
+    let log = Log::new();
+    let registry = registry![
+        fake::<A>("slow", &log).boot(Fault::Slow(Duration::from_secs(29))),
+        fake::<B>("slower", &log).requires::<A>().boot(Fault::Slow(Duration::from_secs(29))),
+        fake::<C>("job", &log).runs(Fault::None),
+    ];
+    let running = paused(registry).run_on(tokio::runtime::Handle::current());
+    let control = running.control().clone();
+    log.wait_for("boot slow").await;
+    control.start("job").await.unwrap();
+    assert_eq!(state(&control, "job"), (RunnableState::Ready, 1));
+    control.shutdown("done").await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_slow_hook_delays_neither_a_stop_nor_a_failure_nor_a_status() {
     let log = Log::new();

@@ -11,23 +11,7 @@ use mainstay_test::{Blocker, Fault, Log};
 use tokio_util::sync::CancellationToken;
 
 use crate::registry;
-use crate::support::{A, B, fake};
-
-fn app(workers: usize) -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build().unwrap()
-}
-
-/// Runs until it is told to stop, and counts the tests' patience on the real clock.
-fn within(limit: Duration, what: impl Fn() -> bool) -> bool {
-    let end = Instant::now() + limit;
-    while Instant::now() < end {
-        if what() {
-            return true;
-        }
-        std::thread::yield_now();
-    }
-    what()
-}
+use crate::support::{A, B, app, fake, within};
 
 #[test]
 fn limits_that_mean_for_ever_are_limits_like_others() {

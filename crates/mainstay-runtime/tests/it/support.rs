@@ -1,6 +1,7 @@
 //! What every test here needs: markers, a paused runtime, a log of events.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use mainstay_registry::Registry;
 use mainstay_runtime::{EventKind, Outcome, Runtime, Signals};
@@ -95,4 +96,21 @@ pub fn events(log: &Log) -> impl FnMut(&mainstay_runtime::Event) + Send + 'stati
 /// The lines without those of the destructors.
 pub fn hooks(log: &Log) -> Vec<String> {
     log.lines().into_iter().filter(|line| !line.starts_with("drop ")).collect()
+}
+
+/// An application's runtime with so many workers.
+pub fn app(workers: usize) -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build().unwrap()
+}
+
+/// Looks until it is so, and counts the test's patience on the real clock.
+pub fn within(limit: Duration, what: impl Fn() -> bool) -> bool {
+    let end = Instant::now() + limit;
+    while Instant::now() < end {
+        if what() {
+            return true;
+        }
+        std::thread::yield_now();
+    }
+    what()
 }

@@ -9,21 +9,7 @@ use mainstay_runtime::{ChildError, ChildState, RunContext, Runtime, Signals, Sup
 use mainstay_test::Blocker;
 
 use super::{AT_ONCE, fails, fine, state, waits};
-
-fn app(workers: usize) -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build().unwrap()
-}
-
-fn within(limit: Duration, what: impl Fn() -> bool) -> bool {
-    let end = Instant::now() + limit;
-    while Instant::now() < end {
-        if what() {
-            return true;
-        }
-        std::thread::yield_now();
-    }
-    what()
-}
+use crate::support::{app, within};
 
 /// A task whose body gives its context away, and waits.
 fn gives(sender: std::sync::mpsc::Sender<RunContext>) -> Registry<()> {
