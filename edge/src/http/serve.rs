@@ -104,8 +104,11 @@ async fn connection<H: Site>(
         let guards = (in_flight.guard(), mine.guard());
         let (site, stop) = (&site, &stop);
         async move {
+            // Asked before it is answered: what is said to be the last answer on a door knows why it is. One that was
+            // begun earlier is followed by another within the linger, or by the last call.
+            let last = stop.is_cancelled();
             let mut answer = site.answer(request).await;
-            if stop.is_cancelled() {
+            if last {
                 answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Ok::<_, Infallible>(answer.map(|body| Counted { body, _guards: guards }))
