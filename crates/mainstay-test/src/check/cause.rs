@@ -4,7 +4,7 @@ use mainstay_registry::{Phase, Plan, RestartWhen};
 
 use super::time::end_of;
 use super::{Facts, Named, Violation, names};
-use crate::record::{How, What, Who};
+use crate::record::{How, Step, What, Who};
 
 /// What ended the run, as the record has it.
 enum Cause {
@@ -82,6 +82,9 @@ fn named_first(facts: &Facts<'_>, who: Who, violations: &mut Vec<Violation>) {
 /// The first thing that ends a run: a failure of a boot, a validation or a task, or somebody who asks.
 fn cause(facts: &Facts<'_>, plan: &Plan) -> Cause {
     for (at, step) in facts.seen.steps.iter().enumerate() {
+        if asked_within(facts, at) {
+            return Cause::Asked;
+        }
         match &step.what {
             What::WeAsk => return Cause::Asked,
             What::Ended(who, how) => {
@@ -106,6 +109,11 @@ fn cause(facts: &Facts<'_>, plan: &Plan) -> Cause {
         }
     }
     Cause::None
+}
+
+/// The stop was asked for in the middle of this step: whatever it is, it comes second.
+fn asked_within(facts: &Facts<'_>, at: usize) -> bool {
+    facts.seen.steps.get(at + 1).is_some_and(|next| next.what == What::WeAskWithin)
 }
 
 /// Something had not ended, or was not ready, at its deadline.
@@ -140,11 +148,12 @@ fn overdue(facts: &Facts<'_>, who: &Who, ended: usize) -> bool {
 fn after_an_ask(facts: &Facts<'_>) -> u8 {
     let steps = &facts.seen.steps;
     let asked = facts.seen.position(|what| matches!(what, What::StopRequested(..))).unwrap_or(steps.len());
-    let bad = steps[asked..].iter().any(|step| match &step.what {
-        What::Ended(who, How::Failed(..)) => who.phase == Phase::Run,
-        What::Ended(_, How::Panicked(_)) => true,
-        _ => false,
-    });
+    let within = (0..asked).find(|at| asked_within(facts, *at)).map(|at| &steps[at]);
+    let panicked = |step: &Step| matches!(step.what, What::Ended(_, How::Panicked(_)));
+    let failed =
+        |step: &Step| matches!(&step.what, What::Ended(who, How::Failed(..)) if who.phase == Phase::Run);
+    let bad =
+        within.is_some_and(panicked) || steps[asked..].iter().any(|step| panicked(step) || failed(step));
     u8::from(bad)
 }
 

@@ -273,7 +273,7 @@ impl<S: 'static> Watcher<S> {
         }
         let control = self.control.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let (Some(record), Some(control)) = (self.record.upgrade(), control) {
-            record.push(What::WeAsk);
+            record.push(What::WeAskWithin);
             control.shutdown("the lifecycle matrix");
         }
     }

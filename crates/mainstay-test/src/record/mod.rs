@@ -93,6 +93,8 @@ pub(crate) enum What {
     StopRequested(String, bool),
     /// The test asked for the stop.
     WeAsk,
+    /// The test asked for the stop inside of the step before: the engine hears of this first, and then of that.
+    WeAskWithin,
     Finished(u8),
 }
 
@@ -110,7 +112,7 @@ impl fmt::Display for What {
             Self::Reloaded(false) => f.write_str("reload refused"),
             Self::ReloadAborted => f.write_str("reload given up"),
             Self::StopRequested(by, _) => write!(f, "stop requested by {by}"),
-            Self::WeAsk => f.write_str("the test asks for the stop"),
+            Self::WeAsk | Self::WeAskWithin => f.write_str("the test asks for the stop"),
             Self::Finished(code) => write!(f, "finished with exit code {code}"),
         }
     }

@@ -47,9 +47,12 @@ fn line(step: &Step) -> Option<(Option<Group>, String)> {
     let group = |who: &Who, kind| Some(Group { phase: who.phase, kind, provider: who.provider });
     Some(match &step.what {
         What::Began(who) if who.phase == Phase::Run => (group(who, 0), who.to_string()),
-        What::Began(_) | What::TaskReady(_) | What::Again(..) | What::WeAsk | What::Reloading => {
-            return None;
-        }
+        What::Began(_)
+        | What::TaskReady(_)
+        | What::Again(..)
+        | What::WeAsk
+        | What::WeAskWithin
+        | What::Reloading => return None,
         What::Asked(who) => (group(who, 1), format!("stop {}", name(who))),
         What::Ended(who, How::Ok) if who.phase == Phase::Run => (group(who, 2), format!("end {}", name(who))),
         What::Ended(who, How::Ok) => (group(who, 0), who.to_string()),

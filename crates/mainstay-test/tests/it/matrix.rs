@@ -1,7 +1,11 @@
 //! The matrix: it passes on a daemon of ten providers.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use mainstay_registry::{Error, Phase, Provider, Registry, Result, Runnable, TaskFuture, async_trait};
+use mainstay_runtime::{Runtime, task};
 use mainstay_test::{LifecycleMatrix, MatrixReport, Program};
 
 use crate::sample::{Bug, sample};
@@ -20,7 +24,7 @@ fn a_daemon_of_ten_providers_passes_within_thirty_seconds() {
 #[test]
 fn the_real_clock_has_the_same_scenarios() {
     let matrix = LifecycleMatrix::new(|| sample(Bug::None)).real_clock(Duration::from_millis(150));
-    let report = matrix.skip(mainstay_registry::Phase::Stop).without_blocked_threads().find();
+    let report = matrix.skip(Phase::Stop).without_blocked_threads().find();
     assert!(report.violations.is_empty(), "{report}");
     assert!(report.scenarios > 150, "{}", report.scenarios);
 }
@@ -49,4 +53,67 @@ fn one_scenario_can_be_run_alone() {
     run("golden+only=dns").prints(&["1 scenarios: []"]);
     run("stop@3").prints(&["1 scenarios: "]);
     run("boot/nobody/panic").prints(&["0 scenarios: []"]);
+}
+
+/// A provider that fails by itself in every run but the fault-free one.
+struct Fails {
+    run: u32,
+    phase: Phase,
+    panics: bool,
+}
+
+impl Fails {
+    fn now(&self, phase: Phase) -> Result<()> {
+        if self.run == 0 || self.phase != phase {
+            return Ok(());
+        }
+        assert!(!self.panics, "by itself");
+        Err(Error::msg("by itself"))
+    }
+}
+
+#[async_trait]
+impl Provider<()> for Fails {
+    fn validate(&self, _: &()) -> Result<()> {
+        self.now(Phase::Validate)
+    }
+    async fn boot(&self, _: &()) -> Result<()> {
+        self.now(Phase::Boot)
+    }
+    fn as_runnable(&self) -> Option<&dyn Runnable<()>> {
+        Some(self)
+    }
+}
+
+impl Runnable<()> for Fails {
+    fn run(&self, _: ()) -> TaskFuture {
+        let fails = self.now(Phase::Run);
+        task(move |cx| async move {
+            fails?;
+            cx.shutdown_token().cancelled().await;
+            Ok(())
+        })
+    }
+}
+
+/// Of a failure that meets the stop in one step the engine hears second: the stop is asked for in the poll that fails.
+#[test]
+fn a_failure_of_the_daemons_own_that_meets_the_stop_is_judged_as_the_engine_heard_it() {
+    for (phase, panics) in
+        [Phase::Boot, Phase::Validate, Phase::Run].map(|phase| [(phase, false), (phase, true)]).concat()
+    {
+        let runs = AtomicU32::new(0);
+        let daemon = || {
+            let registry = Registry::new();
+            registry.insert(Arc::new(Fails { run: runs.fetch_add(1, Ordering::Relaxed), phase, panics }));
+            Runtime::new(registry, ())
+        };
+        // Only the stops: every one of their runs fails where it would have gone on.
+        let skipped = [Phase::Boot, Phase::Validate, Phase::Run, Phase::Reload, Phase::Shutdown];
+        let matrix = skipped.into_iter().fold(LifecycleMatrix::new(daemon), LifecycleMatrix::skip);
+        let mut report = matrix.find();
+        report.violations.retain(|violation| violation.scenario.starts_with("stop@"));
+        assert!(report.violations.is_empty(), "{phase} {report}");
+        assert!(report.scenarios > 5, "{}", report.scenarios);
+    }
 }
