@@ -213,7 +213,7 @@ impl Machine {
         let wanted = spec.deps.iter().filter(|dep| !spec.requires.contains(dep));
         let lost: Vec<Unready> = wanted
             .filter(|&&dep| !self.readiness.nodes[dep].is_ready())
-            .map(|&dep| self.unready(node, self.root_of(dep), now))
+            .map(|&dep| self.unready(dep, self.root_of(dep), now))
             .collect();
         if lost.is_empty() { ReadyState::Ready } else { ReadyState::Degraded(lost) }
     }
@@ -231,10 +231,11 @@ impl Machine {
                 unready.map(|node| self.unready(node, self.root_of(node), now)).collect(),
             );
         }
+        // One that is lost is said once, however many want it.
         let lost: Vec<Unready> = (0..self.spec.nodes.len())
             .flat_map(|node| match self.ready_state(node, now) {
-                ReadyState::Ready => Vec::new(),
-                ReadyState::Degraded(lost) | ReadyState::Unready(lost) => lost,
+                ReadyState::Unready(lost) => lost,
+                ReadyState::Ready | ReadyState::Degraded(_) => Vec::new(),
             })
             .collect();
         if lost.is_empty() { ReadyState::Ready } else { ReadyState::Degraded(lost) }

@@ -74,10 +74,10 @@ impl Fails {
 
 #[async_trait]
 impl Provider<()> for Fails {
-    fn validate(&self, _: &()) -> Result<()> {
+    fn validate(&self, (): &()) -> Result<()> {
         self.now(Phase::Validate)
     }
-    async fn boot(&self, _: &()) -> Result<()> {
+    async fn boot(&self, (): &()) -> Result<()> {
         self.now(Phase::Boot)
     }
     fn as_runnable(&self) -> Option<&dyn Runnable<()>> {
@@ -86,7 +86,7 @@ impl Provider<()> for Fails {
 }
 
 impl Runnable<()> for Fails {
-    fn run(&self, _: ()) -> TaskFuture {
+    fn run(&self, (): ()) -> TaskFuture {
         let fails = self.now(Phase::Run);
         task(move |cx| async move {
             fails?;
