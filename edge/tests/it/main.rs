@@ -6,6 +6,7 @@ mod epochs;
 mod files;
 mod listen;
 mod matrix;
+mod memory;
 mod place;
 mod proxy;
 mod reload;
