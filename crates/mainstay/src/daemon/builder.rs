@@ -12,6 +12,7 @@ use mainstay_runtime::{IntoRuntime, Outcome, Runtime};
 use super::Daemon;
 use super::application::MakeTokio;
 use super::door;
+use super::log::LogLayer;
 use super::register::Registration;
 
 /// What a daemon is made of: its providers, its flags, its runtimes. Nothing happens before
@@ -57,6 +58,7 @@ pub struct DaemonBuilder {
     pub(super) name: String,
     pub(super) version: Option<String>,
     pub(super) cli: Cli,
+    pub(super) layers: Vec<LogLayer>,
     pub(super) registrations: Vec<Registration>,
     pub(super) verbs: Vec<OwnVerb>,
     pub(super) tokio: Option<MakeTokio>,
@@ -72,8 +74,8 @@ pub(super) type Tune = Box<dyn FnOnce(Runtime<Daemon>) -> Runtime<Daemon>>;
 impl DaemonBuilder {
     pub(super) fn new(name: String) -> Self {
         let cli = Cli::new(name.clone());
-        let (registrations, verbs, tune) = (Vec::new(), Vec::new(), Vec::new());
-        Self { name, version: None, cli, registrations, verbs, tokio: None, tune }
+        let (layers, registrations, verbs, tune) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { name, version: None, cli, layers, registrations, verbs, tokio: None, tune }
     }
 
     /// Sets what `--version` prints: usually `env!("CARGO_PKG_VERSION")`.
@@ -155,6 +157,30 @@ impl DaemonBuilder {
     /// Sets what is logged when `--log` is not given. The default is `info`.
     pub fn log_default(mut self, filter: impl Into<String>) -> Self {
         self.cli = self.cli.log_default(filter);
+        self
+    }
+
+    /// Adds a layer beside the one that writes the log: for traces, counts of events, a second log.
+    ///
+    /// It gets every span and event, whatever `--log` says; give it a filter of its own with
+    /// [`with_filter`](tracing_subscriber::Layer::with_filter). May be called several times. Where a log subscriber is
+    /// set already, that one stays, and the layer is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use mainstay::prelude::*;
+    /// use tracing_subscriber::{Layer as _, filter::LevelFilter, fmt};
+    ///
+    /// let warnings = fmt::layer().with_writer(std::io::stdout).with_filter(LevelFilter::WARN);
+    /// let daemon = Daemon::builder("greeter").log_layer(warnings);
+    /// # let _ = daemon;
+    /// ```
+    pub fn log_layer<L>(mut self, layer: L) -> Self
+    where
+        L: tracing_subscriber::Layer<tracing_subscriber::Registry> + Send + Sync + 'static,
+    {
+        self.layers.push(Box::new(layer));
         self
     }
 

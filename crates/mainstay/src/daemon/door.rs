@@ -55,7 +55,8 @@ impl DaemonBuilder {
         if let Verb::Own(word) = verb {
             return Ok(self.own_verb(word, flags, own));
         }
-        log::install(&flags).map_err(|error| Outcome::refused(error.to_string(), 78))?;
+        log::install(&flags, std::mem::take(&mut self.layers))
+            .map_err(|error| Outcome::refused(error.to_string(), 78))?;
         let daemon = Daemon::new(self.name.clone(), self.version.take(), flags, own);
         let recorded = self.registrations.len();
         let registrations = std::mem::take(&mut self.registrations);

@@ -7,10 +7,13 @@ use mainstay_cli::{CliError, Flags, LogFormat, RunMode};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::{Layer as _, registry};
+use tracing_subscriber::{Layer, Registry, registry};
 
-/// Installs a subscriber, unless there is one.
-pub(super) fn install(flags: &Flags) -> Result<(), CliError> {
+/// A layer of the application's, beside the one that writes the lines.
+pub(super) type LogLayer = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// Installs a subscriber, unless there is one: the application's layers, and the log's lines.
+pub(super) fn install(flags: &Flags, mut layers: Vec<LogLayer>) -> Result<(), CliError> {
     let targets = targets(flags.log())?;
     if tracing::dispatcher::has_been_set() {
         return Ok(());
@@ -24,8 +27,9 @@ pub(super) fn install(flags: &Flags) -> Result<(), CliError> {
     } else {
         layer.with_ansi(false).boxed()
     };
+    layers.push(layer.with_filter(targets).boxed());
     // Somebody may have been faster: then theirs stays.
-    let _ = tracing::subscriber::set_global_default(registry().with(layer.with_filter(targets)));
+    let _ = tracing::subscriber::set_global_default(registry().with(layers));
     Ok(())
 }
 

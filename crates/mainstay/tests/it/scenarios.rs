@@ -233,6 +233,10 @@ pub(crate) fn run(name: &str) -> Outcome {
             tracing::subscriber::set_global_default(mine).expect("nobody was faster");
             daemon().insert(runnable("ends", ends)).main()
         }
+        "log-layer" => {
+            let mine = tracing_subscriber::fmt::layer().with_writer(|| Marked);
+            daemon().log_layer(mine).insert(runnable("ends", ends)).main()
+        }
         "two-that-fail" => daemon()
             .register(|_| Err(Error::msg("no dns today")))
             .register(mail)
@@ -288,15 +292,18 @@ pub(crate) fn run(name: &str) -> Outcome {
 
 /// A subscriber that prints every event's message on standard output, behind a mark.
 fn tracing_subscriber_of_the_test() -> impl tracing::Subscriber + Send + Sync {
-    struct Marked;
-    impl std::io::Write for Marked {
-        fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
-            say(&format!("mine: {}", String::from_utf8_lossy(line).trim_end()));
-            Ok(line.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
     tracing_subscriber::fmt().with_writer(|| Marked).finish()
+}
+
+/// Writes lines on standard output, behind a mark.
+struct Marked;
+
+impl std::io::Write for Marked {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        say(&format!("mine: {}", String::from_utf8_lossy(line).trim_end()));
+        Ok(line.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }

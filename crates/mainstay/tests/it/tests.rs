@@ -30,6 +30,7 @@ tests! {
     the_log_can_be_json
     the_log_can_be_silent
     an_own_subscriber_stays
+    an_own_layer_stands_beside_the_log
     an_own_tokio_builder_is_used
     a_current_thread_runtime_is_driven
     a_panic_in_the_tokio_builder_exits_with_1
@@ -175,6 +176,14 @@ fn an_own_subscriber_stays() {
     let ended =
         run("own-subscriber", &["--log-format", "json"]).exits(0).prints(&["mine: ", "boot finished"]);
     assert_eq!(ended.err, "");
+}
+
+fn an_own_layer_stands_beside_the_log() {
+    // It has no filter, so it gets what the log does not want; the log's flags mean what they always do.
+    let ended = run("log-layer", &["--log", "off"]).exits(0).prints(&["mine: ", "boot finished"]);
+    assert_eq!(ended.err, "");
+    let ended = run("log-layer", &["--log-format", "json"]).exits(0).prints(&["mine: ", "boot finished"]);
+    assert!(ended.err.contains("\"message\":\"boot finished\""), "{}", ended.err);
 }
 
 fn an_own_tokio_builder_is_used() {
