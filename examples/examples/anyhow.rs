@@ -1,5 +1,4 @@
-//! Where do the errors of anyhow cross into hooks, and back? By `.boxed()` inside, by `into_std` and
-//! `into_result` outside.
+//! How do I use anyhow in hooks and around them? By `.boxed()` inside, by `into_std` and `into_result` outside.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Says hello on port 3000. A HUP makes it greet with config/greeting.txt; a TERM stops it on time.
+//! How do I write a daemon? This one says hello on port 3000, greets anew at a HUP, and stops on time at a TERM.
 use axum::{Router, routing::get};
 use mainstay::prelude::*;
 

@@ -1,5 +1,4 @@
-//! How does a program with its own `#[tokio::main]`, log, flags and state take the lifecycle in? By the ten
-//! lines of its `main`.
+//! How do I keep my own `#[tokio::main]`, log, flags and state, and take the lifecycle in? By the last five lines of `main`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -49,8 +48,8 @@ async fn http(app: App, cx: RunContext) -> Result<()> {
     let listener = tokio::net::TcpListener::bind(app.listen).await?;
     info!("http://{}", listener.local_addr()?);
     let router = Router::new().route("/", get(index)).with_state(app);
-    let stop = cx.shutdown_token().clone().cancelled_owned();
-    Ok(axum::serve(listener, router).with_graceful_shutdown(stop).await?)
+    mainstay_hyper::serve(&cx, listener, router).await?;
+    Ok(())
 }
 
 #[tokio::main]
