@@ -5,5 +5,6 @@ mod background;
 mod doors;
 mod http;
 mod index;
+mod libraries;
 mod pools;
 mod run;
