@@ -8,3 +8,5 @@ mod index;
 mod libraries;
 mod pools;
 mod run;
+#[cfg(feature = "tonic")]
+mod tonic;
