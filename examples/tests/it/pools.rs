@@ -38,3 +38,22 @@ fn two_pools_of_one_type_are_told_apart() {
     assert!(!read.is_empty() && read.iter().all(|line| line == "read"), "{read:?}");
     assert!(written.iter().all(|line| line == "write read, said replica"), "{written:?}");
 }
+
+#[cfg(feature = "sqlx")]
+#[test]
+fn sqlx_closes_its_pool_after_everybody_who_uses_it() {
+    let folder = crate::run::Folder::new("sqlx");
+    for _ in 0..2 {
+        let mut visits = example("sqlx").arg("--database").arg(folder.path().join("visits.db")).start();
+        visits.wait_for("wrote up");
+        visits.wait_for("wrote a visit");
+        let ended = stop(visits);
+        // Nothing orders these two. Both are before the close, which is the last line of all.
+        let before = ended.out.strip_suffix("closed\n").unwrap_or_else(|| panic!("{ended:?}"));
+        for last in ["wrote down\n", "wrote the last visit\n"] {
+            assert_eq!(before.matches(last).count(), 1, "{ended:?}");
+        }
+    }
+    // Closed, so that SQLite has left no journal beside it.
+    assert_eq!(folder.files("."), ["visits.db"]);
+}
