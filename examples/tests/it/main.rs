@@ -6,6 +6,8 @@ mod doors;
 mod http;
 mod index;
 mod libraries;
+#[cfg(feature = "otel")]
+mod otel;
 mod pools;
 mod run;
 #[cfg(feature = "tonic")]
