@@ -15,6 +15,10 @@ use std::time::Duration;
 use crate::event::Event;
 use crate::signals::Signal;
 
+/// How long a report may take to be written. On a busy machine the thread that writes it may have to wait for its turn, and a
+/// report that is lost costs more than an exit that a full pipe holds for so long.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// What ended a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -282,19 +286,19 @@ impl Outcome {
     /// Prints the report on standard error and ends the process with the exit code, at once.
     ///
     /// For a `#[tokio::main]`: returning from it would drop its runtime, which waits for ever for a thread that
-    /// somebody blocks. A standard error that nobody reads cannot hold the exit either: the report gets 250 ms.
+    /// somebody blocks. A standard error that nobody reads cannot hold the exit either: the report gets 1 s.
     #[allow(clippy::disallowed_methods, reason = "this is the exit")]
     pub fn exit(self) -> ! {
         self.print();
         std::process::exit(i32::from(self.0.code))
     }
 
-    /// Prints the report on standard error, once, and only if there is something worth a line; gives up after 250 ms.
+    /// Prints the report on standard error, once, and only if there is something worth a line; gives up after 1 s.
     ///
     /// Below it stand the last events, 32 at most, when the exit code is not 0.
     pub fn print(&self) {
         if self.is_worth_a_report() && !self.0.printed.swap(true, Ordering::Relaxed) {
-            print_bounded(self.printed(), Duration::from_millis(250));
+            print_bounded(self.printed(), PATIENCE);
         }
     }
 
