@@ -5,9 +5,8 @@ mod discipline;
 mod links;
 mod manifests;
 mod promises;
-mod readme;
+mod shown;
 mod sources;
-
 mod tree;
 mod words;
 
@@ -27,7 +26,8 @@ const RULES: &[Rule] = &[
     ("no emoji", words::emoji),
     ("the core depends on the core", manifests::dependencies),
     ("crates share the lints and the release", manifests::inheritance),
-    ("the README's program is the example", readme::program),
+    ("a program on a page is the one that runs", shown::programs),
+    ("the README's program fits on a screen", shown::first_screen),
     ("links lead to files", links::relative),
     ("each promise names its test", promises::behaviours),
     ("each named test exists", promises::tests),
