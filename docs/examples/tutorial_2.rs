@@ -17,8 +17,8 @@ impl Provider<Daemon> for Store {
         "store"
     }
 
-    async fn boot(&self, app: &Daemon) -> Result<()> {
-        let file = app.config_dir().join("visits.db");
+    async fn boot(&self, _app: &Daemon) -> Result<()> {
+        let file = std::env::var("VISITS").unwrap_or("visits.db".into());
         let options = SqliteConnectOptions::new().filename(file).create_if_missing(true);
         let pool = SqlitePool::connect_with(options).await?;
         let table = "CREATE TABLE IF NOT EXISTS visits (at TEXT DEFAULT CURRENT_TIMESTAMP)";

@@ -1,6 +1,6 @@
 //! A folder of one test, gone with it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// An empty folder.
 pub(crate) struct Folder(PathBuf);
@@ -14,8 +14,9 @@ impl Folder {
         Self(path)
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
+    /// The path of a file in it.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
     }
 
     pub(crate) fn write(&self, file: &str, text: &str) {

@@ -18,6 +18,7 @@ pub(crate) struct Followed {
     page: &'static str,
     program: &'static str,
     text: String,
+    env: Vec<(&'static str, PathBuf)>,
     seen: String,
 }
 
@@ -26,18 +27,45 @@ impl Followed {
     pub(crate) fn new(page: &'static str, program: &'static str) -> Self {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
         let text = std::fs::read_to_string(&path).expect("a page");
-        Self { page, program, text, seen: String::new() }
+        Self { page, program, text, env: Vec::new(), seen: String::new() }
+    }
+
+    /// Sets a variable of the program's environment.
+    pub(crate) fn env(mut self, name: &'static str, value: PathBuf) -> Self {
+        self.env.retain(|(old, _)| *old != name);
+        self.env.push((name, value));
+        self
+    }
+
+    fn program(&self, args: &[&str]) -> Program {
+        let program = Program::new(built(self.program)).args(args).env("NO_COLOR", "1").patience(PATIENCE);
+        self.env.iter().fold(program, |program, (name, value)| program.env(name, value))
     }
 
     /// Runs the program to its end.
     pub(crate) fn run(&mut self, args: &[&str]) -> i32 {
-        let process = program(self.program).args(args).start();
+        let process = self.program(args).start();
         self.end(process)
     }
 
-    /// Starts the program as a server.
+    /// Starts the program on a free port, and waits until it is ready. Between finding the port and using it somebody
+    /// else may take it: then on the next.
     pub(crate) fn start(&self, args: &[&str]) -> Server {
-        Server::start(self.program, args)
+        for _ in 0..10 {
+            let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address");
+            let listen = free.to_string();
+            let mut process = self.program(args).env("LISTEN", &listen).start();
+            loop {
+                let line = process.wait_for_error("phase=\"run\"");
+                if line.contains("ready phase") {
+                    return Server { process, listen };
+                }
+                if line.contains("Address already in use") {
+                    break;
+                }
+            }
+        }
+        panic!("{} found no port", self.program);
     }
 
     /// Waits for the end of a process; what it has printed was seen.
@@ -82,25 +110,6 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts it on a free port. Between finding the port and using it somebody else may take it: then on the next.
-    fn start(example: &str, args: &[&str]) -> Self {
-        for _ in 0..10 {
-            let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address");
-            let listen = free.to_string();
-            let mut process = program(example).args(args).env("LISTEN", &listen).start();
-            loop {
-                let line = process.wait_for_error("phase=\"run\"");
-                if line.contains("ready phase") {
-                    return Self { process, listen };
-                }
-                if line.contains("Address already in use") {
-                    break;
-                }
-            }
-        }
-        panic!("{example} found no port");
-    }
-
     /// Asks for `/` and returns the body.
     pub(crate) fn get(&self) -> String {
         let mut stream = TcpStream::connect(&self.listen).expect("it listens");
@@ -114,10 +123,6 @@ impl Server {
     pub(crate) fn signal(&self, signal: Signal) {
         self.process.signal(signal);
     }
-}
-
-fn program(example: &str) -> Program {
-    Program::new(built(example)).env("NO_COLOR", "1").patience(PATIENCE)
 }
 
 /// Cargo builds the examples beside the tests: `target/debug/deps/it-…`, `target/debug/examples/…`.

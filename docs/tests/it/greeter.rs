@@ -10,8 +10,12 @@ use mainstay_test::Program;
 fn a_bad_greeting_is_refused_and_the_stop_is_clean() {
     let config = Path::new(env!("CARGO_TARGET_TMPDIR"));
     fs::write(config.join("greeting.txt"), "hello").unwrap();
-    let program = Program::new(env!("CARGO_BIN_EXE_greeter"));
-    let mut greeter = program.arg("--config-dir").arg(config).env("LISTEN", "127.0.0.1:0").start();
+    let mut greeter = Program::new(env!("CARGO_BIN_EXE_greeter"))
+        .arg("--config-dir")
+        .arg(config)
+        .env("LISTEN", "127.0.0.1:0")
+        .env("VISITS", config.join("visits.db"))
+        .start();
     greeter.wait_for_error("ready");
 
     fs::write(config.join("greeting.txt"), "").unwrap();

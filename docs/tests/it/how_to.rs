@@ -19,3 +19,12 @@ fn a_stop_that_is_slow_says_who_held_it() {
     assert_eq!(page.end(server.process), 0);
     page.shows_what_was_printed();
 }
+
+#[test]
+fn a_line_of_a_task_has_its_provider_when_it_is_asked_for() {
+    let mut page = Followed::new("guide/logging.md", "logged_lines");
+    let server = page.start(&["--log=info,mainstay_runtime=debug"]);
+    server.signal(Signal::Terminate);
+    assert_eq!(page.end(server.process), 0);
+    page.shows_what_was_printed();
+}

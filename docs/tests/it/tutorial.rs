@@ -18,25 +18,25 @@ fn the_first_page_of_the_tutorial_shows_what_one_sees() {
 
 #[test]
 fn the_second_page_of_the_tutorial_shows_what_one_sees() {
-    let mut page = Followed::new("guide/tutorial-2.md", "tutorial_2");
     let folder = Folder::new("tutorial-2");
-    let config = format!("--config-dir={}", folder.path().display());
+    let mut page = Followed::new("guide/tutorial-2.md", "tutorial_2").env("VISITS", folder.file("visits.db"));
     assert_eq!(page.run(&["plan"]), 0);
-    let server = page.start(&[&config, "--log=info,mainstay=debug"]);
+    let server = page.start(&["--log=info,mainstay=debug"]);
     assert_eq!(page.get(&server), "hello, visit 1\n");
     assert_eq!(page.get(&server), "hello, visit 2\n");
     server.signal(Signal::Interrupt);
     assert_eq!(page.end(server.process), 0);
-    assert_eq!(page.run(&["--config-dir=nowhere"]), 75);
+    page = page.env("VISITS", folder.file("nowhere/visits.db"));
+    assert_eq!(page.run(&[]), 75);
     page.shows_what_was_printed();
 }
 
 #[test]
 fn the_third_page_of_the_tutorial_shows_what_one_sees() {
-    let mut page = Followed::new("guide/tutorial-3.md", "greeter");
     let folder = Folder::new("tutorial-3");
+    let mut page = Followed::new("guide/tutorial-3.md", "greeter").env("VISITS", folder.file("visits.db"));
     folder.write("greeting.txt", "good morning\n");
-    let config = format!("--config-dir={}", folder.path().display());
+    let config = format!("--config-dir={}", folder.file("").display());
     let mut server = page.start(&[&config]);
     assert_eq!(server.get(), "good morning, visit 1\n");
     assert_eq!(server.get(), "good morning, visit 2\n");

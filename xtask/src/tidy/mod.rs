@@ -27,6 +27,7 @@ const RULES: &[Rule] = &[
     ("the core depends on the core", manifests::dependencies),
     ("crates share the lints and the release", manifests::inheritance),
     ("a program on a page is the one that runs", shown::programs),
+    ("each page of the guide is compiled", shown::pages),
     ("the README's program fits on a screen", shown::first_screen),
     ("links lead to files", links::relative),
     ("each promise names its test", promises::behaviours),

@@ -3,7 +3,10 @@
 use super::tree::Tree;
 
 /// The line before the block of such a program; its path follows.
-const MARK: &str = "<!-- shows: ";
+const MARK: &str = "\n<!-- shows: ";
+/// The package whose doc tests compile the pages of these folders.
+const COMPILED: &str = "docs/src/lib.rs";
+const FOLDERS: [&str; 2] = ["docs/guide/", "docs/migrating/"];
 /// The program on the README's first screen.
 const FIRST: &str = "examples/examples/hello.rs";
 const MOST: usize = 32;
@@ -31,6 +34,17 @@ pub(super) fn programs(tree: &Tree) -> Vec<String> {
     found
 }
 
+/// Each page of the guide is in the list of those that are compiled.
+pub(super) fn pages(tree: &Tree) -> Vec<String> {
+    let list = tree.text(COMPILED).unwrap_or_default();
+    let pages = tree
+        .ending(".md")
+        .map(|(path, _)| path)
+        .filter(|path| FOLDERS.iter().any(|folder| path.starts_with(folder)));
+    let listed = |path: &str| list.contains(&format!("\"{}\"", path.trim_start_matches("docs/")));
+    pages.filter(|path| !listed(path)).map(|path| format!("{path} is not in {COMPILED}")).collect()
+}
+
 /// The program on the first screen fits there.
 pub(super) fn first_screen(tree: &Tree) -> Vec<String> {
     let lines = tree.text(FIRST).unwrap_or_default().lines().count();
@@ -56,7 +70,7 @@ mod tests {
 
     #[test]
     fn a_program_that_differs_is_found() {
-        let page = format!("# x\n\n{MARK}a.rs -->\n```rust,no_run\nfn main() {{\n    a();\n}}\n```\n");
+        let page = format!("# x\n{MARK}a.rs -->\n```rust,no_run\nfn main() {{\n    a();\n}}\n```\n");
         let same = Tree::of(&[("x.md", &page), ("a.rs", "fn main() {\n    a();\n}\n")]);
         assert!(programs(&same).is_empty());
         let other = Tree::of(&[("x.md", &page), ("a.rs", "fn main() {\n    b();\n}\n")]);
@@ -66,14 +80,20 @@ mod tests {
 
     #[test]
     fn a_mark_without_its_block_and_a_readme_without_its_program_are_found() {
-        let tree = Tree::of(&[("x.md", "<!-- shows: a.rs -->\nwords\n"), ("README.md", ""), ("a.rs", "")]);
+        let tree =
+            Tree::of(&[("x.md", "# x\n\n<!-- shows: a.rs -->\nwords\n"), ("README.md", ""), ("a.rs", "")]);
         assert_eq!(
             programs(&tree),
-            [
-                format!("README.md does not show {FIRST}"),
-                "x.md: no block behind the mark of a.rs".to_owned()
-            ]
+            [format!("README.md does not show {FIRST}"), "x.md: no block behind the mark of a.rs".to_owned()]
         );
+    }
+
+    #[test]
+    fn a_page_that_is_not_compiled_is_found() {
+        let list = (COMPILED, "pages! { why: \"guide/why.md\", }");
+        let tree =
+            Tree::of(&[list, ("docs/guide/why.md", ""), ("docs/migrating/x.md", ""), ("docs/y.md", "")]);
+        assert_eq!(pages(&tree), [format!("docs/migrating/x.md is not in {COMPILED}")]);
     }
 
     #[test]
