@@ -112,12 +112,17 @@ pub(crate) struct Server {
 impl Server {
     /// Asks for `/` and returns the body.
     pub(crate) fn get(&self) -> String {
+        self.ask("/").split_once("\r\n\r\n").expect("a head and a body").1.to_owned()
+    }
+
+    /// Asks for that path and returns the whole answer.
+    pub(crate) fn ask(&self, path: &str) -> String {
         let mut stream = TcpStream::connect(&self.listen).expect("it listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-        stream.write_all(b"GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").expect("a request");
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").expect("a request");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
-        answer.split_once("\r\n\r\n").expect("a head and a body").1.to_owned()
+        answer
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

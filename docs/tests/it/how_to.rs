@@ -28,3 +28,18 @@ fn a_line_of_a_task_has_its_provider_when_it_is_asked_for() {
     assert_eq!(page.end(server.process), 0);
     page.shows_what_was_printed();
 }
+
+#[test]
+fn a_probe_is_told_at_once_while_everything_else_is_served_on() {
+    let mut page = Followed::new("guide/kubernetes.md", "probed");
+    let mut server = page.start(&[]);
+    assert!(server.ask("/ready").starts_with("HTTP/1.1 200 "));
+    server.signal(Signal::Terminate);
+    server.process.wait_for_error("serving on");
+    assert!(server.ask("/ready").starts_with("HTTP/1.1 503 "));
+    assert_eq!(server.get(), "hello\n");
+    // The page says that it would serve on for 10 s; a second signal ends that.
+    server.signal(Signal::Terminate);
+    assert_eq!(page.end(server.process), 143);
+    page.shows_what_was_printed();
+}
