@@ -10,4 +10,4 @@ pub use crate::{
 };
 
 #[cfg(feature = "daemon")]
-pub use crate::{Daemon, RunMode};
+pub use crate::{Daemon, DaemonBuilder, RunMode};

@@ -12,15 +12,15 @@ impl fmt::Display for EventKind {
         let f = &mut OneLine(f);
         match self {
             Self::Planned { providers, warnings } if warnings.is_empty() => {
-                write!(f, "planned {providers} providers")
+                write!(f, "planned {}", many(*providers))
             }
             Self::Planned { providers, warnings } => {
-                write!(f, "planned {providers} providers, warnings: {}", warnings.len())
+                write!(f, "planned {}, warnings: {}", many(*providers), warnings.len())
             }
             Self::Booting { provider } => write!(f, "booting '{provider}'"),
             Self::Booted { provider, took } => write!(f, "booted '{provider}' in {}", human(*took)),
             Self::BootFinished { providers, took, .. } => {
-                write!(f, "boot of {providers} providers finished in {}", human(*took))
+                write!(f, "boot of {} finished in {}", many(*providers), human(*took))
             }
             Self::TaskStarted { task } => write!(f, "started '{task}', generation {}", task.generation),
             Self::TaskReady { task } => write!(f, "ready '{task}', generation {}", task.generation),
@@ -105,6 +105,10 @@ impl fmt::Display for EventKind {
             Self::Lost { events } => write!(f, "{events} events are missing here: their reader is too slow"),
         }
     }
+}
+
+fn many(providers: usize) -> String {
+    if providers == 1 { "1 provider".to_owned() } else { format!("{providers} providers") }
 }
 
 fn failed(f: &mut OneLine<'_, '_>, failure: &Failure) -> fmt::Result {
