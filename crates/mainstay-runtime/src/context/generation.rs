@@ -7,65 +7,26 @@
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use mainstay_registry::{Phase, Result};
 use mainstay_sync::{Epochs, Pinned};
 use tokio::runtime::Handle;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use super::host::Host;
 use super::members::Members;
 use super::supervised::{ChildStatus, Entry};
 use super::{Child, RunContext};
 use crate::cell::{Cell, Done, Label, Seen, Watch, Work};
 use crate::clock::Clock;
-use crate::control::{ControlError, OrderAnswer, ReloadAnswer};
-use crate::event::{Operation, ReloadReport, Sink, TaskName};
+use crate::event::TaskName;
 use crate::exit::Exit;
-use crate::lints::{Lint, Lints};
+use crate::lints::Lint;
 use crate::machine::{Input, TaskId};
-use crate::status::Status;
-
-/// The runtime, as a generation sees it: not generic over the state.
-pub(crate) trait Host: Send + Sync {
-    fn tell(self: Arc<Self>, input: Input);
-    fn handle(&self) -> &Handle;
-    fn clock(&self) -> Clock;
-    fn reopened(&self) -> watch::Receiver<u64>;
-    fn reopen_count(&self) -> u64;
-    fn epochs(&self) -> Epochs;
-    fn order(
-        self: Arc<Self>,
-        operation: Operation,
-        name: &str,
-    ) -> std::result::Result<oneshot::Receiver<OrderAnswer>, ControlError>;
-    fn request_reload(
-        self: Arc<Self>,
-        name: Option<&str>,
-    ) -> std::result::Result<oneshot::Receiver<ReloadAnswer>, ControlError>;
-    /// Asks for the end; answered when everything is over.
-    fn shutdown(self: Arc<Self>, reason: String) -> oneshot::Receiver<OrderAnswer>;
-    fn status(self: Arc<Self>) -> Status;
-    fn last_reload(&self) -> Option<Arc<ReloadReport>>;
-    fn sink(&self) -> &Sink;
-    /// Whether breaches of the rules of the phases are looked for.
-    fn lints(&self) -> Lints;
-    fn found(&self, lint: Lint);
-    /// Has the supervisor ring somebody.
-    fn alarm(&self, at: Instant, key: u64, who: Weak<dyn Alarm>);
-    /// How long a task, or a child of it, may take to stop.
-    fn stop_limit(&self, id: TaskId) -> Duration;
-    /// Makes a call that may end in a waker of the user's, elsewhere.
-    fn call(&self, call: Box<dyn FnOnce() + Send>);
-}
-
-/// Who is rung when a time has come, on the supervision thread: it may set flags and wake tasks of tokio's.
-pub(crate) trait Alarm: Send + Sync {
-    fn rings(self: Arc<Self>, key: u64, now: Instant);
-}
 
 pub(crate) struct Generation {
     owner: Owner,
@@ -240,6 +201,21 @@ impl Generation {
             token.cancel();
         }
         token
+    }
+
+    /// Until when it is waited for; `None` as long as it was not asked to stop.
+    pub(super) fn stop_deadline(&self) -> Option<Instant> {
+        if !self.is_asked() {
+            return None;
+        }
+        let root = self.root();
+        let host = root.host.as_ref()?;
+        let told = match &self.owner {
+            Owner::Task(root) => host.stop_deadline(root.id),
+            Owner::Child(entry) => entry.stop_deadline(self.number),
+        };
+        // Where its main future has just ended, its members are asked a moment before anybody counts the time.
+        Some(told.unwrap_or_else(|| root.now() + host.stop_limit(root.id)))
     }
 
     pub(super) fn ready(&self) {

@@ -2,11 +2,13 @@
 
 mod every;
 mod generation;
+mod host;
 mod members;
 mod supervised;
 
 pub use self::every::Every;
-pub(crate) use self::generation::{Alarm, Generation, Host, MainDone};
+pub(crate) use self::generation::{Generation, MainDone};
+pub(crate) use self::host::{Alarm, Host};
 pub use self::supervised::{
     ChildEnd, ChildError, ChildState, ChildStatus, Children, SuperviseError, Supervised,
 };
@@ -186,6 +188,43 @@ impl RunContext {
     /// hook is called, and a short grace after that before it is aborted.
     pub fn shutdown_token(&self) -> &CancellationToken {
         self.generation.token()
+    }
+
+    /// Returns until when this task may take to end, once it is asked to stop; `None` before that, and outside of a
+    /// runtime.
+    ///
+    /// It is known when the [`shutdown_token`](Self::shutdown_token) fires, and in a child it is that of whatever the
+    /// child ends with. It is the stop deadline of its provider (5 s), or earlier: in the stop of the process tasks are
+    /// waited for as long as the budget of the stop (25 s) lasts, less what it keeps for the hooks (5 s). What has not
+    /// ended then is called upon by nobody any more: the provider's `shutdown` hook runs, and after a short grace
+    /// (100 ms) the task is aborted and named. So who drains something stops waiting a little earlier, and returns.
+    ///
+    /// A later cause may move it: who is stopped by hand, and then with the process, has the time of the latter. It has
+    /// passed when a second signal forces the stop, or when the generation is over.
+    ///
+    /// It is an instant of the clock that deadlines are counted on: that of the machine, or with
+    /// [`Runtime::inline`](crate::Runtime::inline) tokio's, where paused time includes it. A runtime of tokio's that is
+    /// paused while its supervisor is not has no time in common with it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use mainstay_runtime::RunContext;
+    ///
+    /// # async fn flush() {}
+    /// async fn drain(cx: &RunContext) {
+    ///     cx.shutdown_token().cancelled().await;
+    ///     let last = cx.stop_deadline().map(|at| at - Duration::from_millis(200));
+    ///     if let Some(last) = last {
+    ///         // Whatever it has not written by then it gives up itself, and says so.
+    ///         let _ = tokio::time::timeout_at(last, flush()).await;
+    ///     }
+    /// }
+    /// ```
+    pub fn stop_deadline(&self) -> Option<tokio::time::Instant> {
+        self.generation.stop_deadline().map(tokio::time::Instant::from_std)
     }
 
     /// Runs the future until it completes or this task is asked to stop: `None` in the latter case.

@@ -128,6 +128,11 @@ impl<S: Clone + Send + Sync + 'static> Host for Engine<S> {
         self.machine().spec.nodes.get(id.node).map_or(Duration::ZERO, |node| node.limits.stop)
     }
 
+    fn stop_deadline(&self, id: TaskId) -> Option<Instant> {
+        let now = self.now();
+        self.machine().stop_deadline(id, now)
+    }
+
     fn call(&self, call: Box<dyn FnOnce() + Send>) {
         self.calls.call(call);
     }

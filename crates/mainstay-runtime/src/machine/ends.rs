@@ -28,6 +28,8 @@ impl Machine {
         let done = matches!(exit, Exit::Ok | Exit::Disabled);
         task.said = true;
         task.enter(TaskState::Ending { since: now, until, done }, now);
+        // In the stop its provider was asked, and has its time.
+        task.ends_by.get_or_insert(until);
         self.watch(until);
         if !done {
             self.task_failed(id, None, exit, now);

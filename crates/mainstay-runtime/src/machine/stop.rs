@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use mainstay_registry::Phase;
 
-use super::{Action, HookId, HookKind, Look, Machine, Running, Stage, describe};
+use super::{Action, HookId, HookKind, Look, Machine, Running, Stage, TaskId, describe};
 use crate::event::EventKind;
 use crate::exit::Exit;
 use crate::outcome::{Cut, CutBy, Failure, Forced, Problem, StopCause};
@@ -242,16 +242,25 @@ impl Machine {
             self.stop_hook(node, now);
             return;
         }
-        self.out.extend(live.into_iter().map(Action::AskTask));
         let own = now + self.spec.nodes[node].limits.stop;
         let share = self.stop.limit(self.stop.nodes[node].chain);
         let until = own.min(share);
+        self.ask_all(live, until);
         if until <= now {
             self.stop.nodes[node].waited = sooner(share, own);
             self.stop_hook(node, now);
         } else {
             self.stop.nodes[node].step = Step::Asked { until, by: sooner(share, own) };
             self.watch(until);
+        }
+    }
+
+    fn ask_all(&mut self, live: Vec<TaskId>, until: Instant) {
+        for id in live {
+            if let Some(task) = self.tasks.get(id) {
+                task.ends_by = Some(until);
+            }
+            self.out.push(Action::AskTask(id));
         }
     }
 
@@ -440,7 +449,7 @@ impl Machine {
                 continue;
             }
             let live = self.tasks.live_of(node);
-            self.out.extend(live.into_iter().map(Action::AskTask));
+            self.ask_all(live, now);
             if !stop.hook_called {
                 self.stop_hook(node, now);
             }

@@ -94,6 +94,8 @@ pub(super) struct Task {
     pub(super) tick_at: Option<Instant>,
     /// It did not tick in time.
     pub(super) stuck: bool,
+    /// Until when the present generation is waited for, once it was asked to end.
+    pub(super) ends_by: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +120,7 @@ impl Task {
             last_failure: None,
             tick_at: None,
             stuck: false,
+            ends_by: None,
         }
     }
 
@@ -364,6 +367,7 @@ impl Machine {
         task.said = false;
         task.stuck = false;
         task.tick_at = None;
+        task.ends_by = None;
         match task.uncharged.take() {
             Some(Uncharged::ByHand) if task.generation > 1 => task.restarts.by_hand(),
             Some(Uncharged::WithRequired) => task.restarts.with_required(),
@@ -438,8 +442,17 @@ impl Machine {
         let Some(task) = self.tasks.get(id) else { return };
         if matches!(task.state, TaskState::Starting { .. } | TaskState::Ready) {
             task.enter(TaskState::Ending { since: now, until, done: false }, now);
+            task.ends_by = Some(until);
             self.out.push(Action::AskTask(id));
             self.watch(until);
+        }
+    }
+
+    /// Until when a generation is waited for; `None` when it was not asked to end.
+    pub(crate) fn stop_deadline(&mut self, id: TaskId, now: Instant) -> Option<Instant> {
+        match self.tasks.get(id) {
+            Some(task) if task.state.is_live() => task.ends_by,
+            _ => Some(now),
         }
     }
 

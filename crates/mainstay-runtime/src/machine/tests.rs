@@ -1001,6 +1001,8 @@ impl World {
                 assert!(self.is_gone(before), "{id:?} is asked before {before:?} is gone");
             }
         }
+        let until = self.machine.stop_deadline(id, self.now);
+        assert!(until.is_some_and(|until| until >= self.zero), "{id:?} is asked, and not told its time");
         self.not_ready(id);
         if over {
             return;
@@ -1020,6 +1022,9 @@ impl World {
 
     fn abort_task(&mut self, id: TaskId) {
         let Some(&over) = self.tasks.get(&id) else { panic!("{id:?} is unknown") };
+        // Shown to fail: with the time of the whole budget instead of the share.
+        let until = self.machine.stop_deadline(id, self.now);
+        assert!(until.is_some_and(|until| until <= self.now), "{id:?} is aborted before its time, {until:?}");
         self.aborted.1.insert(id);
         if over {
             return;

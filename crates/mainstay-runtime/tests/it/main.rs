@@ -26,6 +26,7 @@ mod rollback;
 mod run;
 mod stages;
 mod stop;
+mod stop_deadline;
 mod supervise;
 mod supervision;
 mod support;

@@ -202,7 +202,14 @@ impl Entry {
         let root = self.home().root();
         let Some(host) = &root.host else { return };
         let after = if ring == Ring::Grace { GRACE } else { host.stop_limit(root.id) };
-        self.arm_at(ring, number, self.now() + after);
+        let at = self.now() + after;
+        if ring == Ring::Deadline {
+            let mut state = self.state();
+            if state.number == number {
+                state.rare().ends_by = Some(at);
+            }
+        }
+        self.arm_at(ring, number, at);
     }
 
     pub(super) fn arm_at(self: &Arc<Self>, ring: Ring, number: u64, at: Instant) {

@@ -54,6 +54,8 @@ pub(super) struct State {
 pub(super) struct Rare {
     /// The last one.
     pub(super) failure: Option<Arc<Failure>>,
+    /// Until when this generation is waited for, once it was asked to stop by itself.
+    pub(super) ends_by: Option<Instant>,
     /// What ends this generation: a member of it that failed, by its path.
     pub(super) member_failure: Option<(String, Exit)>,
     pub(super) waiting: Waiting,
@@ -258,6 +260,19 @@ impl Entry {
             last_failure: state.failure().map(|failure| Failure::clone(failure)),
             note: watch.and_then(crate::cell::Watch::last_note),
         })
+    }
+
+    /// Until when this start of it is waited for: by its own alarm, or as long as the generation that it ends with.
+    pub(crate) fn stop_deadline(&self, number: u64) -> Option<Instant> {
+        let (current, closing, own) = {
+            let state = self.state();
+            (state.number == number, state.closing, state.rare.as_ref().and_then(|rare| rare.ends_by))
+        };
+        match (current, closing) {
+            (false, _) => Some(self.now()),
+            (true, true) => self.home.stop_deadline(),
+            (true, false) => own,
+        }
     }
 
     /// The generation that runs, if one does.

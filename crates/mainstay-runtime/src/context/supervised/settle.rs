@@ -79,6 +79,9 @@ impl Entry {
     fn start(self: &Arc<Self>, state: &mut State) -> Arc<Generation> {
         state.number += 1;
         state.asked = false;
+        if let Some(rare) = &mut state.rare {
+            rare.ends_by = None;
+        }
         self.aborted.store(false, Ordering::Relaxed);
         let generation = Generation::child(self, state.number, self.now());
         self.enter(state, Phase::Running);
