@@ -18,7 +18,6 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use futures_util::task::AtomicWaker;
-use mainstay_registry::Result;
 use tracing::Span;
 
 use crate::caught::{Panicked, caught};
@@ -28,7 +27,7 @@ use crate::exit::Exit;
 
 /// A future of user code with the one who is told of its end.
 pub(crate) struct Work {
-    pub(crate) future: BoxFuture<'static, Result<()>>,
+    pub(crate) future: BoxFuture<'static, Exit>,
     pub(crate) done: Box<dyn Done>,
 }
 
@@ -255,11 +254,10 @@ impl Future for Isolated {
         // Of the machine's clock: a paused one stands still while a thread is blocked.
         let measured = work.done.measures().then(|| Clock::Real.now());
         let span = this.span.get_or_insert_with(|| cell.label.span());
-        let polled = guarded(Some(span), Ambient::Cell(Arc::clone(&cell)), || {
-            work.future.as_mut().poll(cx).map(Exit::of)
-        });
+        let polled = guarded(Some(span), Ambient::Cell(Arc::clone(&cell)), || work.future.as_mut().poll(cx));
         // The hook of a panic may print a backtrace: that is not the user's code.
-        if let (Some(since), Ok(_)) = (measured, &polled) {
+        let panicked = matches!(&polled, Ok(Poll::Ready(Exit::Panicked(_))) | Err(_));
+        if let (Some(since), false) = (measured, panicked) {
             work.done.polled(Clock::Real.now().saturating_duration_since(since));
         }
         match polled {
@@ -293,16 +291,12 @@ impl Drop for Isolated {
 }
 
 /// Calls user code in its span, with what it asks for around it, and catches its panic.
-fn guarded<T>(
-    span: Option<&Span>,
-    ambient: Ambient,
-    f: impl FnOnce() -> T,
-) -> std::result::Result<T, Panicked> {
+fn guarded<T>(span: Option<&Span>, ambient: Ambient, f: impl FnOnce() -> T) -> Result<T, Panicked> {
     within(span, || AMBIENT.sync_scope(ambient, || caught(f)))
 }
 
 /// How it ended, once its future was dropped.
-pub(crate) fn after_drop(dropped: std::result::Result<(), Panicked>, exit: Exit) -> Exit {
+pub(crate) fn after_drop(dropped: Result<(), Panicked>, exit: Exit) -> Exit {
     match (dropped, exit) {
         // A panic in the `Drop` of what was aborted is the more interesting end.
         (Err(panic), Exit::Ok | Exit::Disabled | Exit::Aborted | Exit::RuntimeGone) => {
@@ -379,7 +373,7 @@ mod tests {
 
     fn hook() -> (Arc<Cell>, std::sync::mpsc::Receiver<Exit>) {
         let (sender, ended) = std::sync::mpsc::channel();
-        let work = Work { future: Box::pin(std::future::ready(Ok(()))), done: Box::new(Ends(sender)) };
+        let work = Work { future: Box::pin(std::future::ready(Exit::Ok)), done: Box::new(Ends(sender)) };
         (Cell::new(work, None, Label::Hook { provider: "a", phase: "boot" }, Clock::Real), ended)
     }
 

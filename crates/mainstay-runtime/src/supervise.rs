@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
-use mainstay_registry::{Phase, Plan, PlanError, Result};
+use mainstay_registry::{Phase, Plan, PlanError};
 use tokio::sync::oneshot;
 
 use crate::cell::{Cell, Done, Label, Work};
+use crate::clock::Clock;
 use crate::engine::{Engine, Node, epochs_of, rescue};
 use crate::event::EventKind;
 use crate::exit::Exit;
@@ -40,7 +41,7 @@ pub(crate) struct Supervisor<S> {
 }
 
 /// The plan with the providers that it names; where the planning task leaves it.
-type Planned<S> = Arc<Mutex<Option<(std::result::Result<Plan, PlanError>, Vec<Node<S>>)>>>;
+type Planned<S> = Arc<Mutex<Option<(Result<Plan, PlanError>, Vec<Node<S>>)>>>;
 
 impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
     /// Runs the whole lifecycle. It reads like the list of phases; the policies are the machine's.
@@ -102,7 +103,12 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
                 if over(&machine) {
                     return;
                 }
-                (machine.sleep_until(), self.engine.rescues && machine.has_running_hooks())
+                // Inline it is woken by the runtime that it shares, whose paused clock runs on to each time that it names.
+                let wake = match self.engine.clock {
+                    Clock::Real => machine.doze_until(self.engine.clock.now()),
+                    Clock::Ambient => machine.sleep_until(),
+                };
+                (wake, self.engine.rescues && machine.has_running_hooks())
             };
             let now = self.engine.clock.now();
             if hooks && look <= now {
@@ -127,11 +133,11 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
 
     /// Asks every provider for its name, priorities and edges, isolated like a hook. Without an outcome: the end was
     /// asked for first.
-    async fn plan(&mut self) -> std::result::Result<(), Option<Outcome>> {
+    async fn plan(&mut self) -> Result<(), Option<Outcome>> {
         let Some(registry) = self.engine.registry() else { return Err(None) };
         let planned: Planned<S> = Arc::default();
         let (result, engine) = (Arc::clone(&planned), Arc::clone(&self.engine));
-        let future: BoxFuture<'static, Result<()>> = Box::pin(async move {
+        let future: BoxFuture<'static, Exit> = Box::pin(async move {
             engine.know_epochs(epochs_of(&registry));
             let plan = registry.seal();
             if engine.lints.are_on() {
@@ -139,7 +145,7 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
             }
             let nodes = plan.as_ref().map(|plan| Node::all(&registry, plan)).unwrap_or_default();
             *result.lock().unwrap_or_else(PoisonError::into_inner) = Some((plan, nodes));
-            Ok(())
+            Exit::Ok
         });
         let exit = self.job(PLAN, future, PLAN_LIMIT).await;
         let planned = planned.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -159,7 +165,7 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
         }
     }
 
-    fn planned(&mut self, plan: &Plan, nodes: Vec<Node<S>>) -> std::result::Result<(), Outcome> {
+    fn planned(&mut self, plan: &Plan, nodes: Vec<Node<S>>) -> Result<(), Outcome> {
         let names: Vec<String> = plan
             .warnings()
             .iter()
@@ -197,7 +203,7 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
         let work = Work {
             future: Box::pin(async move {
                 future.await;
-                Ok(())
+                Exit::Ok
             }),
             done: Box::new(ShutdownOn { engine }),
         };
@@ -235,7 +241,7 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
                 "release",
                 Box::pin(async move {
                     release.run();
-                    Ok(())
+                    Exit::Ok
                 }),
                 limit,
             )
@@ -257,12 +263,7 @@ impl<S: Clone + Send + Sync + 'static> Supervisor<S> {
     }
 
     /// Runs something of the supervisor's own that touches the user's code: isolated, rescued, and bounded.
-    async fn job(
-        &mut self,
-        name: &'static str,
-        future: BoxFuture<'static, Result<()>>,
-        limit: Duration,
-    ) -> JobEnd {
+    async fn job(&mut self, name: &'static str, future: BoxFuture<'static, Exit>, limit: Duration) -> JobEnd {
         let (done, mut wait) = oneshot::channel();
         let work = Work { future, done: Box::new(JobDone(done)) };
         let cell = Cell::new(work, None, Label::Hook { provider: "", phase: name }, self.engine.clock);
@@ -350,12 +351,12 @@ fn random() -> u64 {
 }
 
 #[allow(clippy::disallowed_methods, reason = "this is the driver: the clock's time as tokio's")]
-async fn sleep_until(clock: crate::clock::Clock, until: Instant) {
+async fn sleep_until(clock: Clock, until: Instant) {
     let left = until.saturating_duration_since(clock.now());
     tokio::time::sleep(left).await;
 }
 
-async fn sleep_until_some(clock: crate::clock::Clock, until: Option<Instant>) {
+async fn sleep_until_some(clock: Clock, until: Option<Instant>) {
     match until {
         Some(until) => sleep_until(clock, until).await,
         None => std::future::pending().await,

@@ -17,16 +17,18 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::host::Host;
 use super::members::Members;
 use super::supervised::{ChildStatus, Entry};
-use super::{Child, RunContext};
+use super::{Alarm, Child, Host, RunContext};
 use crate::cell::{Cell, Done, Label, Seen, Watch, Work};
 use crate::clock::Clock;
 use crate::event::TaskName;
 use crate::exit::Exit;
 use crate::lints::Lint;
 use crate::machine::{Input, TaskId};
+
+/// So long may a task of the runtime take to ask some of the members to stop.
+const PATIENCE: Duration = Duration::from_millis(10);
 
 pub(crate) struct Generation {
     owner: Owner,
@@ -62,6 +64,12 @@ pub(crate) struct Root {
 }
 
 impl Root {
+    /// The time, in a task of the runtime.
+    pub(super) fn now_inside(&self) -> Instant {
+        self.host.as_ref().map_or(Clock::Real, |host| host.clock()).now()
+    }
+
+    /// The time, anywhere.
     pub(super) fn now(&self) -> Instant {
         let clock = self.host.as_ref().map_or(Clock::Real, |host| host.clock());
         // Also on a thread that knows nothing of the runtime whose paused clock it is.
@@ -295,7 +303,7 @@ impl Generation {
         let provider = this.root().name.provider;
         let epochs = this.root().epochs.clone();
         let future = async move { future.await.map_err(|error| error.in_phase(Phase::Run, provider)) };
-        let future = Box::pin(async move { epochs.scope(provider, future).await });
+        let future = Box::pin(async move { Exit::of(epochs.scope(provider, future).await) });
         let label = Label::Child { provider, child: name.clone(), generation: this.number };
         let context = RunContext::new(Arc::clone(this));
         let members = this.make_members();
@@ -322,7 +330,28 @@ impl Generation {
         }
         if let Some(members) = self.members() {
             members.close();
+            if let Some(this) = members.ask_some() {
+                this.ask_the_others();
+            }
         }
+    }
+
+    /// From a task of the runtime, where each is woken at half the cost, and ends while it is in the cache. The
+    /// supervisor takes over when that does not get on, as when all workers are blocked.
+    fn ask_the_others(self: Arc<Self>) {
+        let Some(host) = self.host().cloned() else { return };
+        self.look_after_the_asking(&host);
+        host.handle().spawn(async move {
+            while self.members().and_then(Members::ask_some).is_some() {
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+
+    fn look_after_the_asking(self: &Arc<Self>, host: &Arc<dyn Host>) {
+        let asked = self.members().map_or(0, Members::asked);
+        let who: Arc<dyn Alarm> = Arc::<Self>::clone(self);
+        host.alarm(self.root().now() + PATIENCE, asked as u64, Arc::downgrade(&who));
     }
 
     /// Its main future has ended.
@@ -395,6 +424,23 @@ impl Generation {
         if let Some(main) = self.make_members().child_left(number) {
             self.members_over(main);
         }
+    }
+}
+
+impl Alarm for Generation {
+    /// Looks whether those that end were asked, and some more since the last look.
+    fn rings(self: Arc<Self>, before: u64, _: Instant) {
+        let (Some(host), Some(members)) = (self.host(), self.members()) else { return };
+        let host = Arc::clone(host);
+        if members.all_were_asked() {
+            return;
+        }
+        if members.asked() as u64 != before {
+            self.look_after_the_asking(&host);
+            return;
+        }
+        // Who waits may be a task of any executor, and this is the supervision thread.
+        host.call(Box::new(move || while self.members().and_then(Members::ask_some).is_some() {}));
     }
 }
 

@@ -23,8 +23,8 @@ use super::supervised::{Entry, SuperviseError};
 use crate::cell::{Cell, Seen};
 use crate::exit::Exit;
 
-/// So many are asked to stop at a time.
-const SOME: usize = 64;
+/// So many are asked to stop at a time: what was looked at is still in the cache when it is asked, and when it ends.
+const SOME: usize = 256;
 
 /// A set below this size is not worth a smaller table.
 const SMALL: usize = 64;
@@ -44,8 +44,10 @@ struct Held {
     listed: HashSet<Listed, BuildHasherDefault<Known>>,
     /// `SipHash`, with keys of its own: names may come from outside. It costs some 20 ns of an add or a remove.
     hasher: RandomState,
-    /// Those that end with the generation, once it was asked to stop.
-    ending: Vec<Arc<Entry>>,
+    /// Those that end with the generation, once it was asked to stop; each knows its place.
+    ending: Vec<Option<Arc<Entry>>>,
+    /// So many of these places were asked.
+    asked: usize,
     alive: usize,
     limit: Option<usize>,
     /// The one that was used last: most children of a set have the same.
@@ -61,15 +63,7 @@ struct Held {
 impl Held {
     fn entries(&self) -> Vec<Arc<Entry>> {
         let listed = self.listed.iter().map(|listed| &listed.entry);
-        listed.chain(&self.ending).map(Arc::clone).collect()
-    }
-
-    /// The last reference that is not in somebody's hands: what ends the circle of a generation and its children.
-    fn take_all(&mut self) -> Vec<Arc<Entry>> {
-        let listed = std::mem::take(&mut self.listed).into_iter().map(|listed| listed.entry);
-        let mut ending = std::mem::take(&mut self.ending);
-        ending.extend(listed);
-        ending
+        listed.chain(self.ending.iter().flatten()).map(Arc::clone).collect()
     }
 
     /// The main future's end, when this was the last member.
@@ -249,7 +243,7 @@ impl Members {
         let held = self.held();
         let entry = match held.listed.get(&Looked::new(&held.hasher, name) as &dyn Named) {
             Some(listed) => Some(&listed.entry),
-            None => held.ending.iter().find(|entry| entry.name() == name),
+            None => held.ending.iter().flatten().find(|entry| entry.name() == name),
         };
         entry.map(Arc::clone)
     }
@@ -276,42 +270,59 @@ impl Members {
         (held.spawned.values().map(|(_, cell)| Arc::clone(cell)).collect(), held.entries())
     }
 
-    /// Nobody is supervised any more who is not yet, and those who are are asked to stop.
+    /// Nobody is supervised any more who is not yet; those who are are to be asked.
     pub(super) fn close(&self) {
         let mut held = self.held();
         if std::mem::replace(&mut held.closed, true) {
             return;
         }
-        held.ending = held.listed.drain().map(|listed| listed.entry).collect();
         let table = std::mem::take(&mut held.listed);
+        held.ending = table.into_iter().map(|listed| Some(listed.entry)).collect();
         // By their place in memory, which is about the order in which they came: a hundred thousand are asked, and
         // dropped, in half the time that the order of the table takes.
-        held.ending.sort_unstable_by_key(|entry| Arc::as_ptr(entry).addr());
-        drop(held);
-        drop(table);
-        let (mut from, mut some) = (0, Vec::with_capacity(SOME));
-        loop {
-            // A few at a time, so that what was looked at is still in the cache when it is asked.
-            some.extend(self.held().ending.iter().skip(from).take(SOME).map(Arc::clone));
-            if some.is_empty() {
-                return;
-            }
-            from += some.len();
-            for entry in some.drain(..) {
-                entry.close();
+        held.ending.sort_unstable_by_key(|entry| entry.as_ref().map(|entry| Arc::as_ptr(entry).addr()));
+        for (place, entry) in held.ending.iter().enumerate() {
+            if let Some(entry) = entry {
+                entry.place.store(place, Ordering::Relaxed);
             }
         }
+    }
+
+    /// Asks the next of those that end to stop. The generation that they belong to, while there are more.
+    pub(super) fn ask_some(&self) -> Option<Arc<Generation>> {
+        let (some, more) = {
+            let mut held = self.held();
+            let from = held.asked;
+            let to = (from + SOME).min(held.ending.len());
+            held.asked = to;
+            let some: Vec<Arc<Entry>> = held.ending[from..to].iter().flatten().map(Arc::clone).collect();
+            let more = held.ending[to..].iter().flatten().next().map(|entry| Arc::clone(entry.home()));
+            if more.is_none() {
+                held.asked = held.ending.len();
+            }
+            (some, more)
+        };
+        for entry in some {
+            entry.close();
+        }
+        more
+    }
+
+    /// How many of those that end were asked.
+    pub(super) fn asked(&self) -> usize {
+        self.held().asked
+    }
+
+    pub(super) fn all_were_asked(&self) -> bool {
+        let held = self.held();
+        held.asked == held.ending.len()
     }
 
     /// The main future ended. True: nobody is left.
     pub(super) fn main_ended(&self, exit: &Exit) -> bool {
         let mut held = self.held();
         held.main = Some(exit.clone());
-        let over = held.settle().is_some();
-        let ending = if over { held.take_all() } else { Vec::new() };
-        drop(held);
-        drop(ending);
-        over
+        held.settle().is_some()
     }
 
     /// A spawned child left. The main future's end, when it was the last one.
@@ -319,9 +330,8 @@ impl Members {
         let mut held = self.held();
         let cell = held.spawned.remove(&number);
         let main = held.settle();
-        let ending = if main.is_some() { held.take_all() } else { Vec::new() };
         drop(held);
-        drop((cell, ending));
+        drop(cell);
         main
     }
 
@@ -337,11 +347,15 @@ impl Members {
     pub(super) fn entry_left(&self, entry: &Arc<Entry>) -> Option<Exit> {
         let mut held = self.held();
         held.alive -= 1;
-        let taken = if held.closed { None } else { unlist(&mut held, entry) };
+        let taken = if held.closed {
+            let place = entry.place.load(Ordering::Relaxed);
+            held.ending.get_mut(place).and_then(Option::take)
+        } else {
+            unlist(&mut held, entry).map(|listed| listed.entry)
+        };
         let main = held.settle();
-        let ending = if main.is_some() { held.take_all() } else { Vec::new() };
         drop(held);
-        drop((taken, ending));
+        drop(taken);
         main
     }
 

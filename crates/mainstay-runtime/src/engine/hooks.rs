@@ -41,7 +41,7 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
 
     /// The hook's future. Nothing of the user's runs before its first poll: the call itself is in the future. What a
     /// hook publishes belongs to the daemon, and what a reload publishes is staged.
-    fn hook_future(self: &Arc<Self>, id: HookId) -> Option<BoxFuture<'static, Result<()>>> {
+    fn hook_future(self: &Arc<Self>, id: HookId) -> Option<BoxFuture<'static, Exit>> {
         let state = self.state()?;
         let provider = || self.node(id.node).and_then(|node| Some((node.provider()?, node.name)));
         let epochs = self.epochs();
@@ -68,20 +68,20 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
                         intercept.hook(&call, hook).await
                     }),
                 };
-                Box::pin(async move { transaction.scope(epochs.scope("state", hook)).await })
+                Box::pin(async move { Exit::of(transaction.scope(epochs.scope("state", hook)).await) })
             }
             HookKind::Commit | HookKind::Abort => {
                 let engine = Arc::clone(self);
                 Box::pin(async move {
                     engine.end_transaction(id, id.kind == HookKind::Commit);
-                    Ok(())
+                    Exit::Ok
                 })
             }
             HookKind::Validate => {
                 let engine = Arc::clone(self);
                 Box::pin(async move {
                     engine.validate_all(id);
-                    Ok(())
+                    Exit::Ok
                 })
             }
         })
@@ -95,12 +95,12 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
         provider: Arc<dyn Provider<S>>,
         state: Arc<S>,
         epochs: Epochs,
-    ) -> BoxFuture<'static, Result<()>> {
+    ) -> BoxFuture<'static, Exit> {
         let between = self.between(&provider, name, phase);
         let hook = async move {
             called(between, phase, provider, state).await.map_err(|error| error.in_phase(phase, name))
         };
-        self.linted(name, phase, Box::pin(async move { epochs.scope(name, hook).await }))
+        self.linted(name, phase, Box::pin(async move { Exit::of(epochs.scope(name, hook).await) }))
     }
 
     /// The walk of the validation: one provider after the other, each isolated, until the machine says that it is
@@ -140,7 +140,7 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
                 intercept.hook(&call, hook)
             }
         };
-        let future: BoxFuture<'static, Result<()>> = Box::pin(Body::new(&epochs, name.provider, make));
+        let future: BoxFuture<'static, Exit> = Box::pin(Body::new(&epochs, name.provider, make));
         let label = Label::Task { provider: name.provider, generation: id.generation };
         let done = Box::new(MainDone::new(&generation));
         let context = RunContext::new(Arc::clone(&generation));

@@ -94,15 +94,15 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
         self: &Arc<Self>,
         name: &'static str,
         phase: Phase,
-        hook: BoxFuture<'static, Result<()>>,
-    ) -> BoxFuture<'static, Result<()>> {
+        hook: BoxFuture<'static, Exit>,
+    ) -> BoxFuture<'static, Exit> {
         if !self.lints.are_on() {
             return hook;
         }
         let engine = Arc::clone(self);
         Box::pin(async move {
             let before = engine.stock();
-            let result = hook.await;
+            let exit = hook.await;
             let mut after = engine.stock();
             // A thread of the blocking pool counts as a task until a moment after its answer was there.
             let mut patience = if phase == Phase::Boot { SETTLES } else { 0 };
@@ -124,7 +124,7 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
                 let text = "it registered something: the set of providers is fixed by the plan";
                 engine.found(Lint::new(codes::RELOAD_CHANGED_SET, name, phase, text));
             }
-            result
+            exit
         })
     }
 

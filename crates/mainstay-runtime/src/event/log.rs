@@ -17,9 +17,10 @@ use crate::outcome::{Failure, StopCause};
 /// The target of every line: what a filter names.
 const TARGET: &str = "mainstay";
 
-/// Whether this may be a line: a detail is one at the level `debug` alone.
+/// Whether this may be a line: of nothing where no subscriber is, and of a detail at the level `debug` alone.
 pub(super) fn wants(kind: &EventKind) -> bool {
-    !kind.is_detail() || LevelFilter::current() >= LevelFilter::DEBUG
+    let most = LevelFilter::current();
+    most >= LevelFilter::DEBUG || (most > LevelFilter::OFF && !kind.is_detail())
 }
 
 pub(super) fn reader_panicked(message: &str) {

@@ -422,8 +422,24 @@ impl Machine {
         let orders = if self.cause.is_none() { self.orders_wake() } else { None };
         let wake = earliest(earliest(stage, orders), self.late_at());
         // `None` would read as "sleeps for ever, and no deadline is news to it".
-        self.wake_at = Some(wake.unwrap_or_else(|| self.began + Duration::from_secs(60 * 60 * 24 * 365)));
+        self.wake_at = Some(wake.unwrap_or_else(|| self.never()));
         wake
+    }
+
+    /// The same, by a supervisor that others have to wake: it keeps to an earlier time that it knows, so that a
+    /// deadline that comes and goes with each start of a task wakes it once.
+    pub(crate) fn doze_until(&mut self, now: Instant) -> Option<Instant> {
+        let known = self.wake_at.filter(|at| *at > now && *at < self.never());
+        let wake = self.sleep_until();
+        let known = known.filter(|known| wake.is_none_or(|wake| *known < wake));
+        if known.is_some() {
+            self.wake_at = known;
+        }
+        known.or(wake)
+    }
+
+    fn never(&self) -> Instant {
+        self.began + Duration::from_secs(60 * 60 * 24 * 365)
     }
 
     /// Hooks of the boot and of the validation are behind it.

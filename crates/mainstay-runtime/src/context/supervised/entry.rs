@@ -1,7 +1,7 @@
 //! The record of a supervised child: its name, its policy, its state, and how it is seen.
 
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -24,6 +24,8 @@ pub(crate) struct Entry {
     pub(super) policy: Arc<RestartPolicy>,
     /// The task is to drop its future at its next poll. Written under the lock, read without it at every poll.
     pub(super) aborted: AtomicBool,
+    /// Among those that end with their generation. Changes under the lock of its members.
+    pub(crate) place: AtomicUsize,
     state: Mutex<State>,
 }
 
@@ -153,7 +155,8 @@ impl Entry {
             waker: None,
         };
         let (home, state) = (Arc::clone(home), Mutex::new(state));
-        Arc::new(Self { home, name, policy, aborted: AtomicBool::new(false), state })
+        let (aborted, place) = (AtomicBool::new(false), AtomicUsize::new(usize::MAX));
+        Arc::new(Self { home, name, policy, aborted, place, state })
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
@@ -180,6 +183,11 @@ impl Entry {
 
     pub(crate) fn home(&self) -> &Arc<Generation> {
         &self.home
+    }
+
+    /// The generation that it belongs to ends, whether or not this child was told already.
+    pub(super) fn is_closing(&self, state: &State) -> bool {
+        state.closing || self.home.is_asked()
     }
 
     pub(super) fn now(&self) -> Instant {
@@ -235,7 +243,7 @@ impl Entry {
             Phase::Due => ChildState::Running,
             Phase::Running | Phase::Over(_) => {
                 let winding = state.generation.as_ref().is_some_and(|generation| generation.has_ended());
-                if state.asked || state.closing || winding {
+                if state.asked || self.is_closing(&state) || winding {
                     ChildState::Stopping
                 } else {
                     ChildState::Running

@@ -11,8 +11,8 @@ use pin_project_lite::pin_project;
 use tracing::Span;
 
 use super::Entry;
-use super::settle::{Flow, Step};
-use crate::caught::caught;
+use super::settle::{Flow, Left, Step};
+use crate::caught::{Panicked, caught};
 use crate::cell::{Label, after_drop, within};
 use crate::context::{AMBIENT, Ambient, Generation, RunContext};
 use crate::exit::Exit;
@@ -67,29 +67,33 @@ where
         loop {
             let mut this = self.as_mut().project();
             let (generation, polled) = if let Some(generation) = this.generation.take() {
-                generation.watch().enter_poll(generation.root().now());
-                let (entry, span) = (&**this.entry, this.span.as_deref());
-                let polled = region(&generation, span, || live(entry, &generation, this.future.as_mut(), cx));
+                generation.watch().enter_poll(generation.root().now_inside());
+                let (entry, body, span) = (&**this.entry, &mut *this.body, this.span.as_deref());
+                let polled = region(&generation, span, || {
+                    ended(entry, &generation, body, live(entry, &generation, this.future.as_mut(), cx))
+                });
                 (generation, polled)
             } else {
                 match this.entry.next(cx.waker()) {
                     Step::Start(generation, heard) => {
-                        let Some(body) = this.body.as_mut() else { return Poll::Ready(()) };
                         generation.watch().enter_poll(generation.watch().born());
                         *this.span = span_of(this.entry, &generation);
                         let context = RunContext::new(Arc::clone(&generation));
-                        let (entry, span) = (&**this.entry, this.span.as_deref());
-                        let polled = region(&generation, span, || match caught(|| body(context)) {
-                            Ok(future) => {
-                                this.future.set(Some(future));
-                                entry.started(heard);
-                                live(entry, &generation, this.future.as_mut(), cx)
-                            }
-                            Err(panic) => Poll::Ready(Exit::Panicked(panic)),
+                        let (entry, body, span) = (&**this.entry, &mut *this.body, this.span.as_deref());
+                        let polled = region(&generation, span, || {
+                            let polled = match caught(|| body.as_mut().map(|body| body(context))) {
+                                Ok(future) => {
+                                    this.future.set(future);
+                                    entry.started(heard);
+                                    live(entry, &generation, this.future.as_mut(), cx)
+                                }
+                                Err(panic) => Poll::Ready(Exit::Panicked(panic)),
+                            };
+                            ended(entry, &generation, body, polled)
                         });
                         (generation, polled)
                     }
-                    Step::Settle(generation, exit) => (generation, Poll::Ready(exit)),
+                    Step::Settle(generation, exit) => (generation, Polled::Ended(exit, Left::Nobody)),
                     Step::Wait => return Poll::Pending,
                     Step::End(generation) => {
                         if let Some(body) = this.body.take() {
@@ -99,12 +103,18 @@ where
                     }
                 }
             };
-            let Poll::Ready(exit) = polled else {
-                generation.watch().leave_poll();
-                *this.generation = Some(generation);
-                return Poll::Pending;
+            let flow = match polled {
+                Polled::Pending => {
+                    generation.watch().leave_poll();
+                    *this.generation = Some(generation);
+                    return Poll::Pending;
+                }
+                Polled::Dropped(dropped) => {
+                    leave(this.entry, Some(generation), dropped);
+                    return Poll::Ready(());
+                }
+                Polled::Ended(exit, left) => this.entry.main_ended(&generation, exit, left),
             };
-            let flow = this.entry.main_ended(&generation, exit);
             if let (Flow::End, Some(body)) = (flow, this.body.take_if(|_| flow == Flow::End)) {
                 finish(this.entry, Some(generation), this.span.as_deref(), body);
                 return Poll::Ready(());
@@ -122,6 +132,27 @@ where
             }
         }
     }
+}
+
+type Caught<T> = std::result::Result<T, Panicked>;
+
+/// What a poll has come to.
+enum Polled {
+    Pending,
+    /// Its future is gone.
+    Ended(Exit, Left),
+    /// Its body is, too, and nobody is to be told.
+    Dropped(Caught<()>),
+}
+
+/// A main future that has ended: the generation learns it.
+fn ended<F>(entry: &Entry, generation: &Generation, body: &mut Option<F>, polled: Poll<Exit>) -> Polled {
+    let Poll::Ready(exit) = polled else { return Polled::Pending };
+    let (exit, over) = generation.main_ended(exit);
+    if over && matches!(exit, Exit::Ok) && entry.ends_quietly() {
+        return Polled::Dropped(caught(|| drop(body.take())));
+    }
+    Polled::Ended(exit, if over { Left::Nobody } else { Left::Members })
 }
 
 /// One poll of the user's future, and its drop when that was the last one. Both are caught.
@@ -150,8 +181,9 @@ where
     polled.map(|exit| after_drop(caught(|| future.set(None)), exit))
 }
 
-/// What user code of a generation finds around it: its span, its context, its provider's epochs. It is entered once
-/// per poll, because each entry counts references that all children of a set share.
+/// What user code of a generation finds around it: its span, its context, its provider's epochs. They are entered once
+/// per poll, because each time counts a reference that all children of a set share; a scope of its own, which would
+/// not, takes a task of tokio's over the next multiple of 128 bytes.
 fn region<T>(generation: &Arc<Generation>, span: Option<&Span>, f: impl FnOnce() -> T) -> T {
     let root = generation.root();
     let ambient = Ambient::Child(RunContext::new(Arc::clone(generation)));
@@ -167,6 +199,10 @@ fn finish<F>(entry: &Arc<Entry>, generation: Option<Arc<Generation>>, span: Opti
         // It never began.
         None => caught(|| drop(body)),
     };
+    leave(entry, generation, dropped);
+}
+
+fn leave(entry: &Arc<Entry>, generation: Option<Arc<Generation>>, dropped: Caught<()>) {
     if let Some(generation) = generation {
         generation.watch().leave_poll();
     }

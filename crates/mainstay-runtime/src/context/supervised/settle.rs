@@ -35,6 +35,13 @@ pub(super) enum Heard {
     Perhaps,
 }
 
+/// Who is left of a generation whose main future has ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Left {
+    Nobody,
+    Members,
+}
+
 /// How the task goes on after an end.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flow {
@@ -54,8 +61,9 @@ impl Entry {
         if state.waker.is_none() {
             state.waker = Some(waker.clone());
         }
+        let closing = self.is_closing(state);
         match &mut state.phase {
-            Phase::Due | Phase::Backoff { .. } | Phase::Stopped | Phase::Failed if state.closing => {
+            Phase::Due | Phase::Backoff { .. } | Phase::Stopped | Phase::Failed if closing => {
                 let end = if matches!(state.phase, Phase::Failed) { End::Failed } else { End::Stopped };
                 self.enter(state, Phase::Gone(end));
                 Step::End(state.generation.clone())
@@ -83,7 +91,7 @@ impl Entry {
             rare.ends_by = None;
         }
         self.aborted.store(false, Ordering::Relaxed);
-        let generation = Generation::child(self, state.number, self.now());
+        let generation = Generation::child(self, state.number, self.home().root().now_inside());
         self.enter(state, Phase::Running);
         state.generation = Some(Arc::clone(&generation));
         generation
@@ -103,16 +111,15 @@ impl Entry {
         answers.give();
     }
 
-    /// Its main future has ended and was dropped; or its last member has ended after that.
-    pub(super) fn main_ended(self: &Arc<Self>, generation: &Arc<Generation>, exit: Exit) -> Flow {
-        let (exit, over) = if generation.has_ended() { (exit, true) } else { generation.main_ended(exit) };
-        if over {
+    /// Its main future has ended and was dropped; members of it may be left.
+    pub(super) fn main_ended(self: &Arc<Self>, generation: &Arc<Generation>, exit: Exit, left: Left) -> Flow {
+        if left == Left::Nobody {
             return self.settle(generation, exit);
         }
         // It was asked already, and has its alarm.
         let asked = {
             let mut state = self.state();
-            std::mem::replace(&mut state.asked, true) || state.closing
+            std::mem::replace(&mut state.asked, true) || self.is_closing(&state)
         };
         if !asked {
             self.arm(Ring::Deadline, generation.number());
@@ -131,6 +138,17 @@ impl Entry {
             state.waker.clone()
         };
         wake(waker);
+    }
+
+    /// Everything in it has ended well, as it was asked to: says whether nobody is to be told of it. On this way a
+    /// hundred thousand end at once.
+    pub(super) fn ends_quietly(&self) -> bool {
+        let mut state = self.state();
+        let quiet = state.rare.is_none() && self.is_closing(&state);
+        if quiet {
+            self.enter(&mut state, Phase::Gone(End::Stopped));
+        }
+        quiet
     }
 
     /// Everything in a generation has ended: what follows.
@@ -162,7 +180,7 @@ impl Entry {
     }
 
     fn follows(&self, state: &mut State, exit: &Exit, generation: &Generation) -> Follows {
-        if state.closing {
+        if self.is_closing(state) {
             return Follows::Closed;
         }
         let by_hand = std::mem::take(&mut state.by_hand);
@@ -284,7 +302,7 @@ impl Entry {
     /// A member of the generation that runs failed: that ends it. Of several the first one counts.
     pub(crate) fn member_failed(self: &Arc<Self>, path: String, exit: Exit) {
         let mut state = self.state();
-        if state.closing {
+        if self.is_closing(&state) {
             drop(state);
             self.home().member_failed(self.path_in_home(Some(&path)), exit);
             return;
@@ -333,27 +351,30 @@ impl Entry {
         if is_failure(&dropped) {
             self.home().member_failed(self.name().to_owned(), dropped);
         }
-        let mut answers = Answers::default();
-        let held = {
+        let (answers, held) = {
             let mut state = self.state();
             let Phase::Gone(end) = state.phase else { return };
             state.left = true;
-            let end = state.end(end);
-            if state.rare.is_some() {
-                answers.asked(state.take(|waiting| &mut waiting.stops), &Ok(()));
-                answers.asked(
-                    state.take(|waiting| &mut waiting.restarts),
-                    &Err(ChildError::Closed { name: self.name().to_owned() }),
-                );
-                answers.ended(state.take(|waiting| &mut waiting.ends), &end);
-            }
-            (state.waker.take(), state.generation.take())
+            let answers = state.rare.is_some().then(|| self.last_answers(&mut state, end));
+            (answers, (state.waker.take(), state.generation.take()))
         };
         drop(held);
         if let Some(main) = self.home().members().and_then(|members| members.entry_left(self)) {
             self.home().members_over(main);
         }
-        answers.give();
+        if let Some(answers) = answers {
+            answers.give();
+        }
+    }
+
+    fn last_answers(&self, state: &mut State, end: End) -> Answers {
+        let mut answers = Answers::default();
+        let end = state.end(end);
+        answers.asked(state.take(|waiting| &mut waiting.stops), &Ok(()));
+        let closed = ChildError::Closed { name: self.name().to_owned() };
+        answers.asked(state.take(|waiting| &mut waiting.restarts), &Err(closed));
+        answers.ended(state.take(|waiting| &mut waiting.ends), &end);
+        answers
     }
 }
 

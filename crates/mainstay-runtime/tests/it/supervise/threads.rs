@@ -192,6 +192,43 @@ fn a_task_whose_children_block_every_worker_is_stopped_all_the_same_and_the_chil
     app.shutdown_background();
 }
 
+/// Without the look after the asking, all but the first few hear of the stop when the worker is free, and it fails.
+#[test]
+fn every_child_of_a_large_set_is_asked_while_every_worker_is_blocked() {
+    let app = app(1);
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let running = Runtime::new(gives(sender), ()).signals(Signals::none()).run_on(app.handle().clone());
+    let cx = receiver.recv().unwrap();
+    let (give, given) = std::sync::mpsc::channel();
+    for number in 0..2_000 {
+        let give = give.clone();
+        let body = move |cx: RunContext| {
+            give.send(cx.shutdown_token().clone()).unwrap();
+            waits(cx)
+        };
+        cx.supervise(number.to_string(), AT_ONCE, body).unwrap();
+    }
+    let tokens: Vec<_> = given.into_iter().take(2_000).collect();
+    let (blocker, blocked) = (Blocker::new(), Arc::new(AtomicBool::new(false)));
+    let (blocks, is_blocked) = (blocker.clone(), Arc::clone(&blocked));
+    let body = move |cx: RunContext| {
+        is_blocked.store(true, Ordering::Release);
+        blocks.block();
+        waits(cx)
+    };
+    cx.supervise("blocks", AT_ONCE, body).unwrap();
+    assert!(within(Duration::from_secs(10), || blocked.load(Ordering::Acquire)));
+    running.control().shutdown("enough");
+    let asked = within(Duration::from_secs(3), || {
+        tokens.iter().all(tokio_util::sync::CancellationToken::is_cancelled)
+    });
+    blocker.release();
+    assert!(asked, "a token is for everybody who waits for it, whatever the workers do");
+    let outcome = running.wait();
+    assert_eq!(outcome.exit_code(), 0, "{outcome}");
+    app.shutdown_background();
+}
+
 #[test]
 fn a_runtime_that_is_shut_down_under_them_is_a_failure_with_a_name() {
     let app = app(1);
