@@ -72,3 +72,29 @@ pub async fn crowd(crowd: Crowd) {
     drop(tasks);
     crowd.mark(Moment::Stopped);
 }
+
+/// A name and a token for each, by which one alone could be found and stopped: the least that a supervised task has.
+pub async fn crowd_of_named(crowd: Crowd) {
+    let mut tasks = JoinSet::new();
+    let mut known = HashMap::new();
+    let stop = CancellationToken::new();
+    crowd.mark(Moment::Empty);
+    for name in crowd.names() {
+        let (crowd, own) = (crowd.clone(), stop.child_token());
+        let theirs = own.clone();
+        let task = tasks.spawn(async move {
+            crowd.arrive();
+            theirs.cancelled().await;
+        });
+        known.insert(task.id(), (name, own));
+    }
+    crowd.started().await;
+    crowd.mark(Moment::Stopping);
+    stop.cancel();
+    while let Some(end) = tasks.join_next_with_id().await {
+        let (id, ()) = end.expect("nobody panics");
+        known.remove(&id);
+    }
+    drop((tasks, known));
+    crowd.mark(Moment::Stopped);
+}

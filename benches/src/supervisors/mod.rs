@@ -67,6 +67,12 @@ pub const CONTENDERS: &[Contender] = &[
         crowd: None,
     },
     Contender {
+        name: "JoinSet, names, tokens",
+        whose: Whose::Theirs,
+        restart: None,
+        crowd: by!(bare::crowd_of_named),
+    },
+    Contender {
         name: "mainstay, a runnable",
         whose: Whose::OursToMeet,
         restart: by!(ours::restart_of_a_runnable),
