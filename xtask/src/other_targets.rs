@@ -7,7 +7,8 @@ use crate::root::{cargo, output_of};
 use crate::steps::Verdict;
 
 /// One process works everywhere: these crates must compile for every target.
-const PORTABLE: [&str; 4] = ["mainstay-registry", "mainstay-sync", "mainstay-runtime", "mainstay"];
+const PORTABLE: [&str; 5] =
+    ["mainstay-registry", "mainstay-sync", "mainstay-runtime", "mainstay", "mainstay-hyper"];
 
 /// Checks the portable crates for the first installed target whose name has `part` in it.
 pub(crate) fn check(part: &str) -> Verdict {

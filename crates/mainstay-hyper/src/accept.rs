@@ -13,7 +13,7 @@ use std::time::Duration;
 use hyper::body::{Body, Incoming};
 use hyper::{Request, Response};
 use mainstay_runtime::RunContext;
-use mainstay_sync::gate::{Drained, EnterError, Gate, OwnedPermit};
+use mainstay_sync::gate::{Drained, EnterError, OwnedPermit};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep, sleep_until};
 use tower_service::Service;
@@ -34,6 +34,12 @@ use crate::shared::{Stage, count};
 /// What those who were cut have to be gone: they await, so it is the time of a poll.
 const GRACE: Duration = Duration::from_millis(100);
 
+/// What is kept of the time of the task, for that grace and for what its body says afterwards.
+const RESERVE: Duration = Duration::from_millis(200);
+
+/// How long is waited where nobody says: the gate was closed, and no stop was asked for.
+const UNASKED: Duration = Duration::from_secs(4);
+
 /// The most that is taken from the kernel's queue at the stop; Linux lets it hold 4,096 by default.
 const BACKLOG: usize = 4096;
 
@@ -43,8 +49,7 @@ type Accepted<Io> = (Io, Peer, OwnedPermit);
 /// The server, without its listener and its service.
 struct Host {
     cx: RunContext,
-    limits: Arc<Limits>,
-    gate: Gate,
+    options: Server,
     roster: Arc<Roster>,
     local: String,
 }
@@ -87,8 +92,7 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let Server { limits, gate } = options;
-    let host = Host { cx, limits: Arc::new(limits), gate, roster: Roster::new(), local: listener.local() };
+    let host = Host { cx, options, roster: Roster::new(), local: listener.local() };
     let mut guarded =
         Guarded { provider: host.cx.provider(), local: &host.local, roster: &host.roster, over: false };
     let failed = loop {
@@ -104,7 +108,7 @@ where
     host.roster.tell(Stage::Stop);
     for (io, peer) in listener.close(BACKLOG) {
         // Who does not find a place is not served, as before the stop.
-        let Ok(permit) = host.gate.try_enter_owned() else { break };
+        let Ok(permit) = host.options.gate.try_enter_owned() else { break };
         host.admit((io, peer, permit), service.clone());
         open += 1;
     }
@@ -143,7 +147,7 @@ impl Host {
     /// Enters the gate, then accepts: who cannot be served is left in the kernel's queue.
     async fn accept<L: Listen>(&self, listener: &mut L) -> io::Result<Option<Accepted<L::Io>>> {
         let permit = loop {
-            match self.gate.enter_owned().await {
+            match self.options.gate.enter_owned().await {
                 Ok(permit) => break permit,
                 // It waits again: nobody has asked for anything yet.
                 Err(EnterError::TimedOut { .. }) => {}
@@ -189,7 +193,7 @@ impl Host {
         count(&self.roster.tally.accepted);
         let entry = self.roster.enter(peer, Box::new(io));
         let name = format!("connection {}", entry.shared().peer());
-        let (limits, cx, shared) = (Arc::clone(&self.limits), self.cx.clone(), Arc::clone(entry.shared()));
+        let (limits, cx, shared) = (self.options.limits(), self.cx.clone(), Arc::clone(entry.shared()));
         let serving = async move {
             caught(&shared, connection(&shared, service, &limits, &cx)).await.unwrap_or(End::Well)
         };
@@ -198,11 +202,11 @@ impl Host {
 
     /// Waits for the connections along the time-table.
     async fn drain(&self, began: Instant) {
-        let Limits { linger, drain, .. } = *self.limits;
+        let Limits { linger, drain, .. } = self.options.limits();
         {
             let deadline = async {
                 tokio::select! {
-                    () = until(began.checked_add(drain)) => {}
+                    () = self.deadline(began, drain) => {}
                     () = self.forced() => {}
                 }
             };
@@ -228,9 +232,25 @@ impl Host {
         }
     }
 
+    /// Waits until it is time to cut: so that this task ends within the time that it has.
+    async fn deadline(&self, began: Instant, own: Option<Duration>) {
+        if !self.cx.shutdown_token().is_cancelled() {
+            tokio::select! {
+                () = until(began.checked_add(own.unwrap_or(UNASKED))) => return,
+                () = self.cx.shutdown_token().cancelled() => {}
+            }
+        }
+        let asked = self.cx.stop_deadline().map(|at| {
+            let left = at.saturating_duration_since(now());
+            at - RESERVE.min(left / 2)
+        });
+        let own = own.and_then(|own| began.checked_add(own));
+        until([asked, own].into_iter().flatten().min()).await;
+    }
+
     /// Whoever drains the gate does not wait any longer.
     async fn forced(&self) {
-        if !matches!(self.gate.drained().await, Drained::Forced { .. }) {
+        if !matches!(self.options.gate.drained().await, Drained::Forced { .. }) {
             pending::<()>().await;
         }
     }

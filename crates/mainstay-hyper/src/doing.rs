@@ -51,6 +51,8 @@ pub(crate) struct Times {
     pub(crate) quiet: Instant,
     /// The first byte of the head that is being read.
     pub(crate) head: Option<Instant>,
+    /// Since when the client takes nothing of what is written.
+    pub(crate) full: Option<Instant>,
     pub(crate) requests: u64,
 }
 
@@ -59,18 +61,21 @@ pub(crate) struct Times {
 pub(crate) enum Limit {
     Head,
     Idle,
+    Write,
 }
 
 /// When what it does has taken long enough; `None` where nothing limits it.
 pub(crate) fn limit(doing: Doing, times: &Times, limits: &Limits) -> Option<(Instant, Limit)> {
     let from = |since: Instant, time: Duration, limit| since.checked_add(time).map(|at| (at, limit));
     match doing {
+        Doing::Upgraded => None,
+        _ if times.full.is_some() => from(times.full?, limits.write, Limit::Write),
         Doing::Opening => from(times.opened, limits.header, Limit::Head),
         // The first head includes what came before it: a handshake, or silence.
         Doing::ReadingHead if times.requests == 0 => from(times.opened, limits.header, Limit::Head),
         Doing::ReadingHead => from(times.head.unwrap_or(times.quiet), limits.header, Limit::Head),
         Doing::Idle => from(times.quiet, limits.idle, Limit::Idle),
-        Doing::Answering { .. } | Doing::Writing | Doing::Upgraded => None,
+        Doing::Answering { .. } | Doing::Writing => None,
     }
 }
 
@@ -87,6 +92,7 @@ mod tests {
             opened: zero,
             quiet: zero + Duration::from_secs(100),
             head: Some(zero + Duration::from_secs(130)),
+            full: None,
             requests,
         };
         let limits = Limits { header: HEADER, idle: IDLE, ..Limits::default() };
@@ -109,9 +115,22 @@ mod tests {
     }
 
     #[test]
+    fn who_takes_nothing_is_limited_from_the_last_byte_that_found_room_whatever_it_does() {
+        let zero = crate::clock::now();
+        let full = Some(zero + Duration::from_secs(7));
+        let times = Times { opened: zero, quiet: zero, head: None, full, requests: 1 };
+        let limits = Limits { write: Duration::from_secs(30), ..Limits::default() };
+        for doing in [Doing::Answering { requests: 1 }, Doing::Writing] {
+            let at = zero + Duration::from_secs(37);
+            assert_eq!(limit(doing, &times, &limits), Some((at, Limit::Write)));
+        }
+        assert_eq!(limit(Doing::Upgraded, &times, &limits), None);
+    }
+
+    #[test]
     fn a_limit_beyond_the_clock_is_none() {
         let now = crate::clock::now();
-        let times = Times { opened: now, quiet: now, head: None, requests: 0 };
+        let times = Times { opened: now, quiet: now, head: None, full: None, requests: 0 };
         let limits = Limits { header: Duration::MAX, idle: Duration::MAX, ..Limits::default() };
         assert_eq!(limit(Doing::Opening, &times, &limits), None);
     }

@@ -71,7 +71,7 @@ where
     let service = service_fn(move |request| answer(service.clone(), request, &theirs));
     if http2 {
         shared.speaks_http2();
-        let streams = Streams::new(cx, shared);
+        let streams = Streams::new(cx, shared, limits.write);
         let end = {
             let mut builder = http2::Builder::new(streams.clone());
             builder.timer(TokioTimer::new());
@@ -165,6 +165,10 @@ where
                 Order::Stage(_) => {}
                 Order::Quiet(Limit::Head) => {
                     count(&shared.tally.slow_heads);
+                    return Poll::Ready(End::Well);
+                }
+                Order::Quiet(Limit::Write) => {
+                    count(&shared.tally.stalled);
                     return Poll::Ready(End::Well);
                 }
                 // It was asked to go, and did not.

@@ -32,8 +32,10 @@
 //!    listener is closed.
 //! 2. *The last call*, after the [linger](Server::linger) of 100 ms: a connection with nothing in flight ends, one with
 //!    half a head as well; the others end behind the answer that is in flight.
-//! 3. *The deadline*, after the [drain timeout](Server::drain_timeout) of 4 s: what is left is cut. Its socket is closed
-//!    whatever its task does, also that of an upgraded connection, which is some other task's.
+//! 3. *The deadline*, 200 ms before that of its task (5 s, see
+//!    [`RunContext::stop_deadline`](mainstay_runtime::RunContext::stop_deadline)), or after the
+//!    [drain timeout](Server::drain_timeout): what is left is cut. Its socket is closed whatever its task does, also that
+//!    of an upgraded connection, which is some other task's.
 //!
 //! It is over with the last connection, and at most 100 ms after the deadline. [`Served`] then says how many finished,
 //! and who was cut: the peer, its age, and [what it was doing](Doing). A log line has the same.
@@ -55,10 +57,23 @@
 //! **Say goodbye on upgraded connections**: hand the [`Connection`] to the task that owns it, and select over its
 //! [`draining`](Connection::draining).
 //!
+//! # Beside the facade
+//!
+//! `mainstay` does not re-export this crate: a daemon without HTTP builds none of it. Depend on both; their types are the
+//! same.
+//!
+//! ```toml
+//! [dependencies]
+//! mainstay = "0.1"
+//! mainstay-hyper = { version = "0.1", features = ["tls"] }
+//! ```
+//!
 //! # Limitations
 //!
-//! - A request's body and an answer are not limited in time while no stop is asked for: that is the service's, which
-//!   knows how long they may be.
+//! - While no stop is asked for, a request's body may take any time, and so may an answer whose client reads on, however
+//!   slowly: that is the service's, which knows how long they may be. A client that takes nothing is
+//!   [limited](Server::write_timeout).
+//! - What waits in the kernel's queue when the gate is closed finds it closed, and is reset; at a stop it is served.
 //! - An idle HTTP/2 client that does not answer the PING of a graceful shutdown is waited for until the deadline: it
 //!   cannot be known whether it still reads.
 //! - A handler that blocks its thread cannot be ended. Its socket is closed, it is in [`Served::left`], and the runtime
@@ -68,9 +83,11 @@ mod accept;
 mod caught;
 mod child;
 mod clock;
+pub mod codes;
 mod connection;
 mod doing;
 mod drive;
+mod flow;
 mod line;
 mod listen;
 mod log;

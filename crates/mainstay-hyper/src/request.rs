@@ -5,13 +5,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::body::{Body, Buf, Frame, Incoming, SizeHint};
 use hyper::header::{CONNECTION, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::connection::Connection;
+use crate::flow;
 use crate::shared::Shared;
 
 /// A request in flight; its drop is its end.
@@ -44,11 +45,14 @@ where
     // Now, and not when it is first polled: the connection must not look idle in between.
     let in_flight = InFlight::begin(shared);
     request.extensions_mut().insert(Connection::new(shared));
+    // Asked before it is answered: what is said to be the last answer is made of what was so when its connection was told
+    // so. One that was begun earlier is followed by another within the linger, or by the last call.
+    let last = shared.is_last_answer();
     async move {
         poll_fn(|cx| service.poll_ready(cx)).await?;
         let mut response = service.call(request).await?;
         // With 101 the header says what it becomes, and that is told by other means.
-        if in_flight.shared.is_last_answer() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        if last && response.status() != StatusCode::SWITCHING_PROTOCOLS {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         Ok(response.map(|body| Counted { body, _in_flight: in_flight }))
@@ -72,7 +76,12 @@ impl<B: Body> Body for Counted<B> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        self.project().body.poll_frame(cx)
+        flow::asked();
+        let polled = self.project().body.poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            flow::gave(frame.data_ref().map_or(0, Buf::remaining));
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {

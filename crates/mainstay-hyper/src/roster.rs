@@ -129,6 +129,7 @@ impl Roster {
             accept_failures: tally.accept_failures.load(Ordering::Relaxed),
             slow_heads: tally.slow_heads.load(Ordering::Relaxed),
             idle: tally.idle.load(Ordering::Relaxed),
+            stalled: tally.stalled.load(Ordering::Relaxed),
             panics: tally.panics.load(Ordering::Relaxed),
             cut,
             left,

@@ -29,6 +29,9 @@ pub struct Served {
     /// How many connections were closed, or asked to go, because they were idle for longer than
     /// [`Server::idle_timeout`](crate::Server::idle_timeout).
     pub idle: u64,
+    /// How many connections were closed, and streams of HTTP/2 reset, because their clients took nothing for longer than
+    /// [`Server::write_timeout`](crate::Server::write_timeout).
+    pub stalled: u64,
     /// How many answers panicked; each cost its connection, or its stream.
     pub panics: u64,
     /// How long the stop took.

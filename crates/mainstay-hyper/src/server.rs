@@ -2,15 +2,18 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::{Body, Incoming};
 use hyper::{Request, Response};
+use mainstay_registry::Code;
 use mainstay_runtime::RunContext;
 use mainstay_sync::Gate;
 use tower_service::Service;
 
 use crate::accept;
+use crate::codes;
 use crate::listen::Listen;
 use crate::served::Served;
 
@@ -28,12 +31,14 @@ pub enum Versions {
 }
 
 /// What a client may take, and a stop.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) header: Duration,
     pub(crate) idle: Duration,
+    pub(crate) write: Duration,
     pub(crate) linger: Duration,
-    pub(crate) drain: Duration,
+    /// The most that a stop waits; `None` is as long as its task may take.
+    pub(crate) drain: Option<Duration>,
     pub(crate) versions: Versions,
     pub(crate) streams: Option<u32>,
 }
@@ -43,8 +48,9 @@ impl Default for Limits {
         Self {
             header: Duration::from_secs(10),
             idle: Duration::from_secs(75),
+            write: Duration::from_secs(60),
             linger: Duration::from_millis(100),
-            drain: Duration::from_secs(4),
+            drain: None,
             versions: Versions::Both,
             streams: None,
         }
@@ -69,13 +75,14 @@ impl Default for Limits {
 /// ```
 #[derive(Clone)]
 pub struct Server {
-    pub(crate) limits: Limits,
+    limits: Limits,
+    renew: Option<Arc<dyn Fn() -> Self + Send + Sync>>,
     pub(crate) gate: Gate,
 }
 
 impl Default for Server {
     fn default() -> Self {
-        Self { limits: Limits::default(), gate: Gate::unlimited() }
+        Self { limits: Limits::default(), renew: None, gate: Gate::unlimited() }
     }
 }
 
@@ -114,6 +121,17 @@ impl Server {
         self
     }
 
+    /// Sets how long a client may take nothing of what is written to it; 60 s by default, as nginx has it
+    /// (`send_timeout`).
+    ///
+    /// It is counted from the last byte that found room, so it limits no client that reads slowly, however slowly. Then
+    /// an HTTP/1.1 connection is closed; of HTTP/2 the stream is reset whose window stays shut, and the connection
+    /// closed when the socket itself takes nothing. An upgraded connection is its owner's to limit.
+    pub fn write_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.write = timeout;
+        self
+    }
+
     /// Sets for how long a stop serves HTTP/1.1 connections on before it closes those that are idle; 100 ms by default.
     ///
     /// Answers in that time say `Connection: close`. A client that has just sent its next request gets it answered,
@@ -123,13 +141,14 @@ impl Server {
         self
     }
 
-    /// Sets how long a stop waits for connections before it cuts what is left; 4 s by default.
+    /// Sets how long a stop waits for connections at most before it cuts what is left; by default as long as its task
+    /// may take.
     ///
-    /// It MUST be shorter than the stop deadline of its runnable (5 s by default, see
-    /// `mainstay_registry::Deadlines::stop`), by more than a tenth of a second. Otherwise the task is aborted first:
-    /// every connection is cut and named all the same, in a log line, but there is no [`Served`] to return.
+    /// That is up to the [`RunContext::stop_deadline`], less 200 ms for those that are cut to be gone and for the
+    /// caller to say so; of a stop deadline that is shorter than 400 ms it is half. A longer timeout changes nothing. A
+    /// server whose [`gate`](Self::gate) was closed, and whose task was not asked to stop, waits 4 s without one.
     pub fn drain_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.drain = timeout;
+        self.limits.drain = Some(timeout);
         self
     }
 
@@ -145,8 +164,38 @@ impl Server {
         self
     }
 
-    /// Serves until the task of the context is asked to stop, then lets every connection finish, up to the
-    /// [`drain_timeout`](Self::drain_timeout).
+    /// Asks for the options anew, for each connection that is accepted and once for the stop, so that a reload changes
+    /// them; the gate stays what it is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    ///
+    /// use mainstay_hyper::Server;
+    /// use mainstay_sync::Snapshot;
+    ///
+    /// fn server(header: Arc<Snapshot<Duration>>) -> Server {
+    ///     Server::new().renewed_by(move || Server::new().header_timeout(*header.load()))
+    /// }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// A panic of the function is one of the task that serves.
+    pub fn renewed_by(mut self, options: impl Fn() -> Self + Send + Sync + 'static) -> Self {
+        self.renew = Some(Arc::new(options));
+        self
+    }
+
+    /// What counts now.
+    pub(crate) fn limits(&self) -> Limits {
+        self.renew.as_ref().map_or(self.limits, |renew| renew().limits)
+    }
+
+    /// Serves until the task of the context is asked to stop, then lets every connection finish, for as long as the
+    /// task may take or the [`drain_timeout`](Self::drain_timeout) says.
     ///
     /// Every connection is a child of the generation, with its peer in its name, and so is every stream of HTTP/2:
     /// none outlives it. An upgraded connection belongs to whoever asked for the upgrade, and is still waited for, and
@@ -181,7 +230,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`ServeError::Listener`] when the listener cannot accept and never will. A machine that is short of descriptors
+    /// [`ServeError::Listener`] (`MS0701`) when the listener cannot accept and never will. A machine that is short of descriptors
     /// or memory is waited for, with a pause that grows to a second.
     ///
     /// # Cancel safety
@@ -209,7 +258,10 @@ impl Server {
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("limits", &self.limits).field("gate", &self.gate).finish()
+        f.debug_struct("Server")
+            .field("limits", &self.limits)
+            .field("gate", &self.gate)
+            .finish_non_exhaustive()
     }
 }
 
@@ -248,7 +300,7 @@ where
 #[non_exhaustive]
 pub enum ServeError {
     /// The listener does not listen: the system said `EINVAL`, as for a socket that was shut down.
-    #[error("cannot accept on {local}, and never will")]
+    #[error("{}: cannot accept on {local}, and never will", codes::LISTENER_LOST)]
     #[non_exhaustive]
     Listener {
         /// Where it listened.
@@ -258,4 +310,13 @@ pub enum ServeError {
         /// What came of it until then; the connections were drained as in a stop.
         served: Box<Served>,
     },
+}
+
+impl ServeError {
+    /// Returns the stable code: `MS0701`.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Listener { .. } => codes::LISTENER_LOST,
+        }
+    }
 }

@@ -53,6 +53,7 @@ pub(crate) struct Tally {
     pub(crate) panics: AtomicU64,
     pub(crate) slow_heads: AtomicU64,
     pub(crate) idle: AtomicU64,
+    pub(crate) stalled: AtomicU64,
 }
 
 /// Adds one.
@@ -76,8 +77,8 @@ pub(crate) struct Shared {
     head: AtomicU64,
     http2: AtomicBool,
     upgraded: AtomicBool,
-    /// The kernel did not take all of what was written last.
-    full: AtomicBool,
+    /// Since when the kernel takes nothing of what is written: microseconds from `opened` plus one; 0 for none.
+    full: AtomicU64,
     last_call: AtomicBool,
     counted_as_cut: AtomicBool,
     gone: AtomicBool,
@@ -112,7 +113,7 @@ impl Shared {
             head: AtomicU64::new(0),
             http2: AtomicBool::new(false),
             upgraded: AtomicBool::new(false),
-            full: AtomicBool::new(false),
+            full: AtomicU64::new(0),
             last_call: AtomicBool::new(false),
             counted_as_cut: AtomicBool::new(false),
             gone: AtomicBool::new(false),
@@ -136,11 +137,15 @@ impl Shared {
 
     pub(crate) fn times(&self) -> Times {
         let at = |micros| self.opened + Duration::from_micros(micros);
-        let head = self.head.load(Ordering::Relaxed);
+        let some = |micros: &AtomicU64| match micros.load(Ordering::Relaxed) {
+            0 => None,
+            micros => Some(at(micros - 1)),
+        };
         Times {
             opened: self.opened,
             quiet: at(self.quiet.load(Ordering::Relaxed)),
-            head: (head > 0).then(|| at(head - 1)),
+            head: some(&self.head),
+            full: some(&self.full),
             requests: self.requests(),
         }
     }
@@ -155,7 +160,7 @@ impl Shared {
             Doing::Upgraded
         } else if requests > 0 {
             Doing::Answering { requests }
-        } else if self.full.load(Ordering::Relaxed) {
+        } else if self.full.load(Ordering::Relaxed) > 0 {
             Doing::Writing
         } else if self.is_http2() {
             Doing::Idle
@@ -206,8 +211,13 @@ impl Shared {
         }
     }
 
+    /// Whether the kernel took what was written last. Only its connection's task, or its owner's, writes.
     pub(crate) fn set_full(&self, full: bool) {
-        self.full.store(full, Ordering::Relaxed);
+        if !full {
+            self.full.store(0, Ordering::Relaxed);
+        } else if self.full.load(Ordering::Relaxed) == 0 {
+            self.full.store(self.micros() + 1, Ordering::Relaxed);
+        }
     }
 
     /// The line ends where it is empty and nothing is in flight.

@@ -1,6 +1,8 @@
-//! The streams of an HTTP/2 connection: each a child of the generation, none outlives its connection.
+//! The streams of an HTTP/2 connection: each a child of the generation, none outlives its connection, and none waits
+//! for ever for a client whose window stays shut.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::rt::Executor;
 use mainstay_runtime::RunContext;
@@ -8,22 +10,26 @@ use mainstay_sync::GuardGroup;
 use tokio_util::sync::CancellationToken;
 
 use crate::caught::caught;
-use crate::shared::Shared;
+use crate::flow::{Flowing, Stalled};
+use crate::shared::{Shared, count};
 
 /// Spawns the streams of one connection.
 #[derive(Clone)]
 pub(crate) struct Streams {
     cx: RunContext,
     shared: Arc<Shared>,
+    /// How long a client may take nothing of an answer.
+    write: Duration,
     over: CancellationToken,
     open: GuardGroup,
 }
 
 impl Streams {
-    pub(crate) fn new(cx: &RunContext, shared: &Arc<Shared>) -> Self {
+    pub(crate) fn new(cx: &RunContext, shared: &Arc<Shared>, write: Duration) -> Self {
         Self {
             cx: cx.clone(),
             shared: Arc::clone(shared),
+            write,
             over: CancellationToken::new(),
             open: GuardGroup::new(),
         }
@@ -40,9 +46,12 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     fn execute(&self, stream: F) {
         let (over, open, shared) = (self.over.clone(), self.open.guard(), Arc::clone(&self.shared));
         // Dropped inside of it as well, so that a panic of a destructor is caught with the rest.
+        let stream = Flowing::new(stream, self.write);
         let stream = async move { over.run_until_cancelled(stream).await };
         self.cx.spawn("http/2 stream", async move {
-            caught(&shared, stream).await;
+            if let Some(Some(Err(Stalled))) = caught(&shared, stream).await {
+                count(&shared.tally.stalled);
+            }
             drop(open);
             Ok(())
         });

@@ -14,13 +14,14 @@ const NOTE: &str =
     "<!-- Made by `cargo xtask errors` from the documentation of the code. Edit it there. -->\n\n";
 const INTRODUCTION: &str = "# Errors\n\nEach error that a daemon prints has a code. Its page says what happened, \
     what mainstay did, and what to do.\n";
-const AREAS: [(&str, &str); 6] = [
+const AREAS: [(&str, &str); 7] = [
     ("MS01", "The plan and the registry"),
     ("MS02", "The runtime"),
     ("MS03", "The configuration"),
     ("MS04", "Snapshots"),
     ("MS05", "The command line and the daemon"),
     ("MS06", "The rules of the phases"),
+    ("MS07", "Serving HTTP"),
 ];
 
 fn main() -> ExitCode {
@@ -30,7 +31,8 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     };
     let folder = Path::new(&folder);
-    let codes = mainstay::codes::all();
+    // Crates beside the facade have codes of their own.
+    let codes = [mainstay::codes::all(), mainstay_hyper::codes::ALL.to_vec()].concat();
     let faults = faults(&codes);
     for fault in &faults {
         println!("    {fault}");

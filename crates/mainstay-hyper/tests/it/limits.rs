@@ -3,14 +3,19 @@
 use std::io;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
 use mainstay_hyper::{Doing, Server};
+use mainstay_registry::Deadlines;
+use mainstay_sync::Gate;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
-use crate::support::{ends, get, hello, paused};
+use crate::support::{ends, get, hello, paused, paused_with};
 
 const HEADER: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(60);
+const WRITE: Duration = Duration::from_secs(30);
 
 fn server() -> Server {
     Server::new().header_timeout(HEADER).idle_timeout(IDLE)
@@ -131,6 +136,100 @@ async fn a_machine_out_of_descriptors_is_waited_for_and_costs_no_core() {
     assert_eq!(server.down().await.served.accept_failures, 11);
 }
 
+/// Without the limit it is served for ever; with one on the whole answer the slow one would be closed as well.
+#[tokio::test(start_paused = true)]
+async fn who_takes_nothing_of_an_answer_has_its_time_from_the_last_byte_that_found_room() {
+    let (clients, server) = paused(server().write_timeout(WRITE)).await;
+    for path in ["/big", "/pieces"] {
+        let mut slow = clients.connect();
+        slow.write_all(get(path).as_bytes()).await.unwrap();
+        for _ in 0..10 {
+            tokio::time::sleep(WRITE - Duration::from_secs(1)).await;
+            slow.read_exact(&mut [0; 100]).await.unwrap();
+        }
+        // Some more has found room now, if not at once.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let since = Instant::now();
+        let closed = server.note();
+        assert!(closed.starts_with("1 open"), "{closed}");
+        while !server.note().starts_with("0 open") {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let took = since.elapsed();
+        assert!(took <= WRITE && took > WRITE - Duration::from_millis(10), "{took:?}");
+        in_time(slow.read_to_end(&mut Vec::new())).await.unwrap();
+    }
+    let down = server.down().await;
+    assert_eq!((down.served.stalled, down.served.cut.len()), (2, 0), "{}", down.served);
+}
+
+/// Without the limit its stream is held for ever: the connection itself takes everything.
+#[tokio::test(start_paused = true)]
+async fn a_stream_of_http2_whose_window_stays_shut_is_reset_and_the_others_go_on() {
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+
+    let (clients, server) = paused(server().write_timeout(WRITE)).await;
+    let (sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(100)
+        .handshake(TokioIo::new(clients.connect()))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    let ask = async |path: &str| {
+        let request = hyper::Request::get(format!("http://a{path}")).body(Empty::<Bytes>::new()).unwrap();
+        sender.clone().send_request(request).await.unwrap().into_body()
+    };
+    let since = Instant::now();
+    let shut = ask("/pieces").await;
+    let mut slow = ask("/pieces").await;
+    for _ in 0..11 {
+        tokio::time::sleep(WRITE / 10).await;
+        // A piece, of which the window lets pass a little at a time.
+        for _ in 0..11 {
+            slow.frame().await.unwrap().unwrap();
+        }
+    }
+    about(since.elapsed(), WRITE + WRITE / 10);
+    let error = in_time(shut.collect()).await.unwrap_err();
+    assert!(format!("{error:?}").contains("CANCEL"), "{error:?}");
+    assert_eq!(ask("/").await.collect().await.unwrap().to_bytes(), "hello");
+    drop(slow);
+    server.ask();
+    assert_eq!(server.down().await.served.stalled, 1);
+}
+
+/// Without it the runtime aborts the server, and there is nothing to report.
+#[tokio::test(start_paused = true)]
+async fn a_stop_ends_within_the_time_of_its_task_whatever_that_is() {
+    for (stop, own, took) in [
+        (Duration::from_secs(20), None, Duration::from_millis(19_800)),
+        (Duration::from_secs(1), None, Duration::from_millis(800)),
+        (Duration::from_millis(200), None, Duration::from_millis(100)),
+        (Duration::from_secs(1), Some(Duration::from_secs(4)), Duration::from_millis(800)),
+        (Duration::from_secs(20), Some(Duration::from_secs(4)), Duration::from_secs(4)),
+    ] {
+        let server = own.into_iter().fold(Server::new(), Server::drain_timeout);
+        let (clients, server) = paused_with(server, Deadlines::new().stop(stop)).await;
+        let mut never = clients.connect();
+        never.write_all(get("/never").as_bytes()).await.unwrap();
+        server.site.entered(1).await;
+        let down = server.down().await;
+        about(down.served.stop_took, took);
+        assert_eq!((down.served.cut.len(), down.outcome.forced().len()), (1, 0), "{}", down.outcome);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_closes_the_gate_and_asks_for_no_stop_waits_four_seconds() {
+    let gate = Gate::unlimited();
+    let (clients, mut server) = paused(Server::new().gate(gate.clone())).await;
+    let mut never = clients.connect();
+    never.write_all(get("/never").as_bytes()).await.unwrap();
+    server.site.entered(1).await;
+    gate.close();
+    about(server.served().await.stop_took, Duration::from_secs(4));
+}
+
 /// Without the deadline of the stop it is the runtime that aborts the task, after 5 s.
 #[tokio::test(start_paused = true)]
 async fn a_stop_takes_its_deadline_and_not_a_second_more() {
@@ -147,14 +246,14 @@ async fn a_stop_takes_its_deadline_and_not_a_second_more() {
     ends(&mut idle).await;
     about(since.elapsed(), Duration::from_millis(500));
     ends(&mut never).await;
-    about(since.elapsed(), Duration::from_secs(4));
+    about(since.elapsed(), Duration::from_millis(4800));
     let down = server.down().await;
-    about(down.served.stop_took, Duration::from_secs(4));
+    about(down.served.stop_took, Duration::from_millis(4800));
     assert_eq!((down.served.finished, down.served.cut.len()), (1, 1), "{}", down.served);
-    about(down.served.cut[0].age, Duration::from_secs(10));
+    about(down.served.cut[0].age, Duration::from_millis(10_800));
     assert!(matches!(down.served.cut[0].doing, Doing::Answering { requests: 1, .. }));
     let said = down.served.to_string();
-    assert!(said.ends_with("finished 1, cut 1 (memory in an answer after 10.0s)"), "{said}");
+    assert!(said.ends_with("finished 1, cut 1 (memory in an answer after 10.8s)"), "{said}");
 }
 
 /// Without the end it would be tried for ever.
@@ -187,5 +286,5 @@ async fn a_listener_that_is_none_ends_its_server() {
     clients.fail(io::ErrorKind::InvalidInput.into());
     let outcome = in_time(Runtime::new(registry, ()).signals(Signals::none()).inline().run()).await;
     assert_eq!(outcome.exit_code(), 1);
-    assert!(outcome.to_string().contains("cannot accept on memory, and never will"), "{outcome}");
+    assert!(outcome.to_string().contains("MS0701: cannot accept on memory, and never will"), "{outcome}");
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::similar_names, reason = "a server, and what it has served")]
 
 mod abort;
+mod grpc;
 mod http1;
 mod http2;
 mod limits;

@@ -8,8 +8,8 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
+use hyper::body::{Frame, Incoming};
 use hyper::header::{CONNECTION, UPGRADE};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -32,6 +32,12 @@ pub type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 pub fn text(text: impl Into<Bytes>) -> Body {
     Full::new(text.into()).boxed_unsync()
+}
+
+/// Pieces of a kilobyte each, as many as are read.
+fn pieces() -> Body {
+    let piece = || Ok(Frame::data(Bytes::from_static(&[7; 1024])));
+    StreamBody::new(futures_util::stream::repeat_with(piece)).boxed_unsync()
 }
 
 /// What the tests and the handlers tell each other.
@@ -71,6 +77,7 @@ impl Site {
             "/never" => std::future::pending().await,
             "/block" => self.blocker.block(),
             "/panic" => panic!("as asked"),
+            "/pieces" => return Ok(Response::new(pieces())),
             "/big" => return Ok(Response::new(text(vec![7; BIG]))),
             "/echo" => {
                 let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes);
@@ -187,15 +194,14 @@ impl Up {
     pub async fn down(mut self) -> Down {
         let since = Instant::now();
         self.ask();
-        let served = within(self.served.recv()).await.expect("it ended by itself").unwrap();
+        let served = self.served().await;
         let took = since.elapsed();
         Down { served, outcome: within(self.running.wait()).await, took }
     }
 
-    /// The same, where the runtime may abort the server before it returns anything.
-    pub async fn aborted(self) -> Outcome {
-        self.ask();
-        within(self.running.wait()).await
+    /// What came of it, where somebody else has ended it.
+    pub async fn served(&mut self) -> Served {
+        within(self.served.recv()).await.expect("it ended by itself").unwrap()
     }
 
     pub async fn connect(&self) -> TcpStream {
@@ -305,9 +311,13 @@ impl Listen for Memory {
 
 /// A server on the paused clock of the test.
 pub async fn paused(server: Server) -> (Clients, Up) {
+    paused_with(server, Deadlines::new()).await
+}
+
+pub async fn paused_with(server: Server, deadlines: Deadlines) -> (Clients, Up) {
     let (clients, listener) = memory();
     let site = Site::new();
-    let (runtime, served) = runtime(server, &site, Deadlines::new(), listener);
+    let (runtime, served) = runtime(server, &site, deadlines, listener);
     let running = runtime.inline().start().await.unwrap();
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
     (clients, Up { address, site, running, served })
