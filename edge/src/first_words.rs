@@ -1,6 +1,7 @@
 //! What edge says in its first second, and its last line; between them it is silent.
 
 use std::fmt::{self, Write as _};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ pub(crate) struct Facts {
     boot: Mutex<Option<String>>,
     ready: OnceLock<()>,
     left: OnceLock<usize>,
+    cut: AtomicUsize,
 }
 
 struct Bound {
@@ -42,6 +44,11 @@ impl Facts {
         let _ = self.left.set(self.in_flight.count());
     }
 
+    /// So many connections were cut at the end of serving on a socket.
+    pub(crate) fn cut(&self, connections: usize) {
+        self.cut.fetch_add(connections, Ordering::Relaxed);
+    }
+
     /// Hears what happens, and speaks once: when edge is ready.
     pub(crate) fn hear(&self, event: &Event) {
         match &event.kind {
@@ -62,8 +69,12 @@ impl Facts {
             return;
         }
         let (done, due) = outcome.hooks();
+        let cut = match self.cut.load(Ordering::Relaxed) {
+            0 => String::new(),
+            cut => format!("{cut} cut · "),
+        };
         say(format_args!(
-            "stop {} · {} in flight · hooks {done}/{due} · {} of {} · exit {}\n",
+            "stop {} · {} in flight · hooks {done}/{due} · {cut}{} of {} · exit {}\n",
             outcome.cause(),
             self.left.get().copied().unwrap_or_else(|| self.in_flight.count()),
             short(outcome.stop_took()),

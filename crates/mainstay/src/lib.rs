@@ -26,11 +26,12 @@ pub use mainstay_registry::{
     ResultExt, Runnable, SharedState, StdError, TaskFuture, Validate, Weight, async_trait, priority,
 };
 pub use mainstay_runtime::{
-    Control, ControlError, Cut, CutBy, Done, Event, EventKind, Events, Every, Failure, Forced, Hook,
-    HookCall, Intercept, IntoRuntime, Lint, Lints, Operation, Outcome, OutcomeError, Problem, ProviderState,
-    ProviderStatus, ReadyState, ReloadReport, ReloadResult, Reloading, Request, RunContext, RunnableFn,
-    RunnableState, RunnableStatus, Running, Runtime, Severity, Signal, SignalSender, Signals, Status,
-    StopCause, TaskName, Unready, note, runnable, task,
+    Child, ChildEnd, ChildError, ChildState, ChildStatus, Children, Control, ControlError, Cut, CutBy, Done,
+    Event, EventKind, Events, Every, Failure, Forced, Hook, HookCall, Intercept, IntoRuntime, Lint, Lints,
+    Operation, Outcome, OutcomeError, Problem, ProviderState, ProviderStatus, ReadyState, ReloadReport,
+    ReloadResult, Reloading, Request, RunContext, RunnableFn, RunnableState, RunnableStatus, Running,
+    Runtime, Severity, Signal, SignalSender, Signals, Status, StopCause, SuperviseError, Supervised,
+    TaskName, Unready, note, runnable, task,
 };
 pub use mainstay_sync::{
     Epochs, Gate, Guard, GuardGroup, Loaded, OwnedPermit, Permit, Pinned, Reader, Readiness, Snapshot,

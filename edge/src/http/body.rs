@@ -7,9 +7,10 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
-use mainstay::Guard;
 use tokio::fs::File;
 use tokio_util::io::poll_read_buf;
+
+use super::exchange::Exchange;
 
 /// How much of a file is in memory at a time.
 const PIECE: usize = 64 * 1024;
@@ -72,9 +73,15 @@ impl HttpBody for FileBody {
 }
 
 /// A body whose request is in flight until its last byte was taken, or until it is dropped.
-pub(crate) struct Counted {
-    pub(crate) body: Body,
-    pub(crate) _guards: (Guard, Guard),
+pub(super) struct Counted {
+    body: Body,
+    _exchange: Exchange,
+}
+
+impl Counted {
+    pub(super) fn new(body: Body, exchange: Exchange) -> Self {
+        Self { body, _exchange: exchange }
+    }
 }
 
 impl HttpBody for Counted {

@@ -2,22 +2,23 @@
 
 pub(crate) mod body;
 mod doors;
+mod exchange;
 mod files;
-mod line;
 mod listen;
 mod proxy;
 pub(crate) mod serve;
 mod site;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 use mainstay::{
-    Daemon, Deadlines, Dep, Dependencies, Error, GuardGroup, Provider, Reloadable, RestartPolicy, Result,
-    ResultExt, RunContext, Runnable, SharedState, Snapshot, TaskFuture, async_trait, note, task,
+    Daemon, Deadlines, Dep, Dependencies, Error, Provider, Reloadable, RestartPolicy, Result, ResultExt,
+    RunContext, Runnable, SharedState, Snapshot, SuperviseError, Supervised, TaskFuture, async_trait, note,
+    task,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -116,7 +117,7 @@ impl Runnable<Daemon> for Http {
 
     fn run(&self, app: Daemon) -> TaskFuture {
         let (sockets, doors) = (Arc::clone(&self.sockets), Arc::clone(&self.doors));
-        let in_flight = self.facts.in_flight.clone();
+        let facts = Arc::clone(&self.facts);
         let providers = self.settings.arc().zip(self.routes.arc()).zip(self.upstream.arc());
         task(async move |cx| {
             let Some(((settings, routes), upstream)) = providers else {
@@ -124,47 +125,37 @@ impl Runnable<Daemon> for Http {
             };
             let pins = settings.load().settings.pins.value;
             let (proxy, context, control) = (Proxy::new(), cx.clone(), app.control());
-            let counted = in_flight.clone();
-            let site = Edge { settings, routes, upstream, doors, proxy, in_flight, context, control, pins };
-            serve_all(&cx, &sockets, &Arc::new(site), &counted, app.shutdown_token()).await;
-            Ok(())
+            let site = Edge { settings, routes, upstream, doors, proxy, facts, context, control, pins };
+            serve_all(&cx, &sockets, &Arc::new(site), app.shutdown_token()).await
         })
     }
 }
 
 /// Serves a site on every socket, each until its door is closed, and on all of them until this task is asked to stop.
 ///
-/// When the process stops (`ends`), the sockets are closed behind their last clients; when only this generation does,
-/// the next one finds them, with everybody that the kernel has connected meanwhile.
+/// Each door is a child with a stop of its own: one that is closed has as long as all of them have in the stop of the
+/// process, and one that fails is started again alone. When the process stops (`ends`), the sockets are closed behind
+/// their last clients; when only this generation does, the next one finds them, with everybody that the kernel has
+/// connected meanwhile.
 async fn serve_all<H: Site>(
     cx: &RunContext,
     sockets: &Sockets,
     site: &Arc<H>,
-    in_flight: &GuardGroup,
     ends: &CancellationToken,
-) {
-    let stop = CancellationToken::new();
-    // Should this panic, those who serve end all the same.
-    let _stops = stop.clone().drop_guard();
-    let serve_on = |Open { door, socket }: Open| {
-        let (site, in_flight, stop) = (Arc::clone(site), in_flight.clone(), stop.child_token());
-        let theirs = stop.clone();
-        cx.spawn(
-            door.bound.to_string(),
-            async move { serve(socket, &site, &in_flight, &theirs).await.boxed() },
-        );
-        (door, stop)
-    };
-    let mut serving: Vec<(Door, CancellationToken)> = Vec::new();
+) -> Result<()> {
+    let mut serving: Vec<(Door, Supervised)> = Vec::new();
     let mut sockets_now = sockets.watch();
     loop {
-        let open = sockets_now.borrow_and_update().open.clone();
-        let closed = serving.extract_if(.., |(door, _)| open.iter().all(|open| open.door != *door));
+        let open: Vec<(Door, Weak<_>)> = {
+            let held = sockets_now.borrow_and_update();
+            held.open.iter().map(|open| (open.door, Arc::downgrade(&open.socket))).collect()
+        };
+        let closed = serving.extract_if(.., |(door, _)| open.iter().all(|(open, _)| open != door));
         // Its queue is served, and its clients are told that it was their last answer there.
-        closed.for_each(|(_, stop)| stop.cancel());
-        for open in open {
-            if serving.iter().all(|(door, _)| *door != open.door) {
-                serving.push(serve_on(open));
+        closed.for_each(|(_, child)| close(cx, child));
+        for (door, socket) in open {
+            if serving.iter().all(|(served, _)| *served != door) {
+                serving.push((door, open_door(cx, door, socket, site)?));
             }
         }
         // The sockets outlive this, and so does what changes them.
@@ -174,12 +165,54 @@ async fn serve_all<H: Site>(
     }
     if ends.is_cancelled() {
         // A reload may have been committed just before: whom the kernel has connected since then is answered.
-        for open in sockets.close() {
-            if serving.iter().all(|(door, _)| *door != open.door) {
-                serve_on(open);
+        for Open { door, socket } in sockets.close() {
+            if serving.iter().all(|(served, _)| *served != door) {
+                let (site, own) = (Arc::clone(site), cx.clone());
+                cx.spawn(door.bound.to_string(), async move {
+                    serve(&own, &Arc::downgrade(&socket), &site).await
+                });
             }
         }
     }
+    Ok(())
+}
+
+/// Serves on one door from now on.
+fn open_door<H: Site>(
+    cx: &RunContext,
+    door: Door,
+    socket: Weak<std::net::TcpListener>,
+    site: &Arc<H>,
+) -> Result<Supervised> {
+    let named = |number: u32| {
+        let name = if number == 1 { door.bound.to_string() } else { format!("{} #{number}", door.bound) };
+        let (socket, site) = (Weak::clone(&socket), Arc::clone(site));
+        cx.supervise(name, RestartPolicy::on_failure(), move |cx| {
+            let (socket, site) = (Weak::clone(&socket), Arc::clone(&site));
+            async move { serve(&cx, &socket, &site).await }
+        })
+    };
+    // One that was closed, and was opened again before its last client has gone, is there twice.
+    let mut numbers = 1..;
+    loop {
+        match numbers.next().map(named) {
+            Some(Err(SuperviseError::NameInUse { .. })) => {}
+            Some(supervised) => return supervised.boxed(),
+            None => return Err(Error::msg("there are no numbers left")),
+        }
+    }
+}
+
+/// Closes one door behind its last client.
+fn close(cx: &RunContext, door: Supervised) {
+    let stopped = door.stop();
+    cx.spawn(format!("closing {}", door.name()), async move {
+        if stopped.await.is_ok() {
+            // It may be started again under this name from now on. Where it is gone already, that is so as well.
+            let _ = door.remove();
+        }
+        Ok(())
+    });
 }
 
 /// An answer in plain text.
@@ -219,29 +252,29 @@ mod tests {
 
     /// Two sockets, and how often they were served on.
     #[derive(Default)]
-    struct Served {
+    struct Serving {
         sockets: Arc<Sockets>,
         ends: CancellationToken,
         panic: Notify,
         generations: AtomicU64,
     }
 
-    async fn serves(served: Arc<Served>, cx: RunContext) -> Result<()> {
+    async fn serves(served: Arc<Serving>, cx: RunContext) -> Result<()> {
         served.generations.fetch_add(1, Ordering::SeqCst);
-        let (site, in_flight) = (Arc::new(Quiet), GuardGroup::new());
+        let site = Arc::new(Quiet);
         tokio::select! {
-            () = serve_all(&cx, &served.sockets, &site, &in_flight, &served.ends) => Ok(()),
+            ended = serve_all(&cx, &served.sockets, &site, &served.ends) => ended,
             () = served.panic.notified() => panic!("as asked"),
         }
     }
 
     /// A lifecycle that serves on two sockets.
-    async fn serving() -> (mainstay::Running, Arc<Served>, Vec<SocketAddr>) {
-        let served = Arc::new(Served::default());
+    async fn serving() -> (mainstay::Running, Arc<Serving>, Vec<SocketAddr>) {
+        let served = Arc::new(Serving::default());
         let text = "listen: '127.0.0.1:0'\nalso: ['127.0.0.2:0']\n";
         let doors = doors::turn(&[], &reading(text), &served.sockets).await.unwrap();
         let addresses = doors.all.iter().map(|door| door.bound).collect();
-        let registry: Registry<Arc<Served>> = Registry::new();
+        let registry: Registry<Arc<Serving>> = Registry::new();
         registry.insert(Arc::new(runnable("http", serves).restart(RestartPolicy::on_failure())));
         let runtime = Runtime::new(registry, Arc::clone(&served)).shutdown_token(served.ends.clone());
         (runtime.signals(Signals::none()).start().await.unwrap(), served, addresses)

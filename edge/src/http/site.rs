@@ -7,14 +7,17 @@ use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use mainstay::Pinned;
-use mainstay::{Control, GuardGroup, Loaded, RunContext, Snapshot};
+use mainstay::{Control, Loaded, RunContext, Snapshot};
+use mainstay_hyper::Served;
 use tokio::task::yield_now;
 
 use super::body::{Body, text};
 use super::doors::Doors;
+use super::exchange::Exchange;
 use super::proxy::Proxy;
 use super::serve::Site;
 use super::{files, plain};
+use crate::first_words::Facts;
 use crate::mark::Mark;
 use crate::routes::{Routes, To};
 use crate::settings::{Limits, Reading, SettingsFile};
@@ -31,7 +34,7 @@ pub(crate) struct Edge {
     pub(crate) upstream: Arc<Upstream>,
     pub(crate) doors: Arc<Snapshot<Doors>>,
     pub(crate) proxy: Proxy,
-    pub(crate) in_flight: GuardGroup,
+    pub(crate) facts: Arc<Facts>,
     /// Where the epoch of a request comes from.
     pub(crate) context: RunContext,
     /// Who knows how every provider is.
@@ -42,16 +45,23 @@ pub(crate) struct Edge {
 
 impl Site for Edge {
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
-        if !self.pins {
-            return self.route(request).await;
-        }
-        // Whatever the answer reads from here on, it reads of one epoch, whoever published it. The body is
-        // sent outside of this: an epoch is held no longer than its answer is made.
-        self.context.pin().scope(self.route(request)).await
+        let exchange = Exchange::begin(self, &request);
+        let answer = if self.pins {
+            // Whatever the answer reads from here on, it reads of one epoch, whoever published it. The body is
+            // sent outside of this: an epoch is held no longer than its answer is made.
+            self.context.pin().scope(self.route(request)).await
+        } else {
+            self.route(request).await
+        };
+        exchange.answers(answer)
     }
 
     fn limits(&self) -> Limits {
         self.settings.load().settings.limits
+    }
+
+    fn served(&self, served: &Served) {
+        self.facts.cut(served.cut.len());
     }
 }
 
@@ -121,7 +131,7 @@ impl Edge {
             settings.greeting,
             settings.upstream.address.value,
             self.doors.load().said(),
-            self.in_flight.count(),
+            self.facts.in_flight.count(),
             std::process::id(),
             self.control.status(),
         );

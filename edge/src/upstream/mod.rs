@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use hyper::http::uri::Authority;
 use mainstay::{
-    Daemon, Deadlines, Dep, Dependencies, Error, GuardGroup, Loaded, Provider, ReadyWhen, Reloadable,
-    RestartPolicy, Result, ResultExt, RunContext, Runnable, Snapshot, TaskFuture, async_trait, note, task,
+    Daemon, Deadlines, Dep, Dependencies, Error, Loaded, Provider, ReadyWhen, Reloadable, RestartPolicy,
+    Result, ResultExt, RunContext, Runnable, Snapshot, TaskFuture, async_trait, note, task,
 };
 use tokio::net::TcpListener;
 
@@ -92,9 +92,9 @@ impl Upstream {
         // Its one client is stopped before it: nobody is waited for who might still say something.
         let header = self.settings.load().settings.limits.header;
         let demo = Arc::new(Demo::new(Limits { header, linger: Duration::ZERO }));
-        let in_flight = GuardGroup::new();
+        let socket = Arc::downgrade(socket);
         tokio::select! {
-            served = serve(Arc::clone(socket), &demo, &in_flight, cx.shutdown_token()) => served.boxed(),
+            served = serve(cx, &socket, &demo) => served,
             never = demo.panic_when_asked() => match never {},
         }
     }
