@@ -155,7 +155,7 @@ async fn serve_all<H: Site>(
         closed.for_each(|(_, child)| close(cx, child));
         for (door, socket) in open {
             if serving.iter().all(|(served, _)| *served != door) {
-                serving.push((door, open_door(cx, door, socket, site)?));
+                serving.push((door, open_door(cx, door, &socket, site)?));
             }
         }
         // The sockets outlive this, and so does what changes them.
@@ -181,12 +181,12 @@ async fn serve_all<H: Site>(
 fn open_door<H: Site>(
     cx: &RunContext,
     door: Door,
-    socket: Weak<std::net::TcpListener>,
+    socket: &Weak<std::net::TcpListener>,
     site: &Arc<H>,
 ) -> Result<Supervised> {
     let named = |number: u32| {
         let name = if number == 1 { door.bound.to_string() } else { format!("{} #{number}", door.bound) };
-        let (socket, site) = (Weak::clone(&socket), Arc::clone(site));
+        let (socket, site) = (Weak::clone(socket), Arc::clone(site));
         cx.supervise(name, RestartPolicy::on_failure(), move |cx| {
             let (socket, site) = (Weak::clone(&socket), Arc::clone(&site));
             async move { serve(&cx, &socket, &site).await }

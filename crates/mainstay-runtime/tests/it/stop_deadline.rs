@@ -16,7 +16,9 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// What was told, by name, as the time from an instant.
 #[derive(Clone)]
-struct Told(Arc<Mutex<Vec<(&'static str, Option<Duration>)>>>, Instant);
+struct Told(Arc<Mutex<Vec<Line>>>, Instant);
+
+type Line = (&'static str, Option<Duration>);
 
 impl Told {
     fn new() -> Self {
@@ -28,7 +30,7 @@ impl Told {
         self.0.lock().unwrap().push((who, left));
     }
 
-    fn all(&self) -> Vec<(&'static str, Option<Duration>)> {
+    fn all(&self) -> Vec<Line> {
         self.0.lock().unwrap().clone()
     }
 
@@ -88,10 +90,10 @@ async fn a_child_has_that_of_what_it_ends_with_and_one_that_is_stopped_alone_its
         async move {
             cx.spawn("child", told.hangs("child")(cx.clone()));
             let policy = RestartPolicy::never();
-            let alone = cx.supervise("alone", policy.clone(), told.hangs("alone")).unwrap();
+            let alone = cx.supervise("alone", policy, told.hangs("alone")).unwrap();
             let inner = told.clone();
-            cx.supervise("outer", policy.clone(), move |cx| {
-                cx.supervise("inner", policy.clone(), inner.hangs("inner")).unwrap();
+            cx.supervise("outer", policy, move |cx| {
+                cx.supervise("inner", policy, inner.hangs("inner")).unwrap();
                 inner.hangs("outer")(cx)
             })
             .unwrap();
