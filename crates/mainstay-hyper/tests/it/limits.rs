@@ -152,9 +152,12 @@ async fn who_takes_nothing_of_an_answer_has_its_time_from_the_last_byte_that_fou
         let since = Instant::now();
         let closed = server.note();
         assert!(closed.starts_with("1 open"), "{closed}");
-        while !server.note().starts_with("0 open") {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        let gone = async {
+            while !server.note().starts_with("0 open") {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(WRITE * 2, gone).await.expect("it is never closed");
         let took = since.elapsed();
         assert!(took <= WRITE && took + Duration::from_millis(10) > WRITE, "{took:?}");
         in_time(slow.read_to_end(&mut Vec::new())).await.unwrap();

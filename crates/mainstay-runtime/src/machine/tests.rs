@@ -1022,7 +1022,7 @@ impl World {
 
     fn abort_task(&mut self, id: TaskId) {
         let Some(&over) = self.tasks.get(&id) else { panic!("{id:?} is unknown") };
-        // Shown to fail: with the time of the whole budget instead of the share.
+        // Shown to fail: with the provider's own time where its share of the budget is less.
         let until = self.machine.stop_deadline(id, self.now);
         assert!(until.is_some_and(|until| until <= self.now), "{id:?} is aborted before its time, {until:?}");
         self.aborted.1.insert(id);
