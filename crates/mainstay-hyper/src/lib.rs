@@ -27,7 +27,7 @@
 //!
 //! # The stop
 //!
-//! 1. *Asked*: answers of HTTP/1.1 say `Connection: close` from now on, HTTP/2 clients get a GOAWAY, and
+//! 1. *Asked*: answers of HTTP/1.1 that are begun from now on say `Connection: close`, HTTP/2 clients get a GOAWAY, and
 //!    [`Connection::draining`] completes for whoever answers without end. What the kernel has accepted is accepted; the
 //!    listener is closed.
 //! 2. *The last call*, after the [linger](Server::linger) of 100 ms: a connection with nothing in flight ends, one with

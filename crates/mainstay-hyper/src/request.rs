@@ -46,7 +46,7 @@ where
     let in_flight = InFlight::begin(shared);
     request.extensions_mut().insert(Connection::new(shared));
     // Asked before it is answered: what is said to be the last answer is made of what was so when its connection was told
-    // so. One that was begun earlier is followed by another within the linger, or by the last call.
+    // so. One that was begun earlier is followed by a linger of its own.
     let last = shared.is_last_answer();
     async move {
         poll_fn(|cx| service.poll_ready(cx)).await?;

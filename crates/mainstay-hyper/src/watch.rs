@@ -46,12 +46,15 @@ impl<'a> Watch<'a> {
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Order> {
         self.shared.watch(cx.waker());
-        if self.told < self.shared.stage() {
-            self.told = self.told.next();
-            return Poll::Ready(Order::Stage(self.told));
-        }
         loop {
-            let Some((at, limit)) = self.limit() else { return Poll::Pending };
+            let held = self.held();
+            if self.told < self.shared.stage() && held.is_none() {
+                self.told = self.told.next();
+                return Poll::Ready(Order::Stage(self.told));
+            }
+            let limit = self.limit().map(|(at, limit)| (at, Some(limit)));
+            let next = held.map(|at| (at, None)).into_iter().chain(limit).min_by_key(|(at, _)| *at);
+            let Some((at, limit)) = next else { return Poll::Pending };
             match &mut self.timer {
                 Some((armed, _)) if *armed <= at => {}
                 Some((armed, timer)) => {
@@ -63,6 +66,7 @@ impl<'a> Watch<'a> {
             let Some((armed, timer)) = &mut self.timer else { return Poll::Pending };
             ready!(timer.as_mut().poll(cx));
             if now() >= at {
+                let Some(limit) = limit else { continue };
                 if limit == Limit::Idle {
                     self.leaving = now().checked_add(self.limits.idle);
                 }
@@ -71,6 +75,17 @@ impl<'a> Watch<'a> {
             timer.as_mut().reset(at);
             *armed = at;
         }
+    }
+
+    /// Until when the last call is held back: who was answered just now, by an answer that was begun before the stop and
+    /// so did not say that it is the last one, may be sending the next request.
+    fn held(&self) -> Option<Instant> {
+        let shared = self.shared;
+        let due = self.told == Stage::Stop && shared.stage() == Stage::LastCall;
+        if !due || shared.is_http2() || shared.is_busy() {
+            return None;
+        }
+        shared.times().quiet.checked_add(self.limits.linger).filter(|until| now() < *until)
     }
 
     fn limit(&self) -> Option<(Instant, Limit)> {

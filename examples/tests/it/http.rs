@@ -32,7 +32,7 @@ fn axum_answers_what_is_in_flight_and_waits_for_nobody_else() {
     assert_eq!(body, "all 1 of them\n");
     assert_eq!(idle.read(&mut [0]).unwrap_or(0), 0, "the idle one is closed");
     assert_eq!(half.read(&mut [0]).unwrap_or(0), 0, "the half one is closed");
-    // Before the deadline of the drain, 4 s, which the half head would have taken; the notes are saved after it all.
+    // Before the deadline of the drain, 4.8 s, which the half head would have taken; the notes are saved after it all.
     let ended = notes.end().exits(0).within(Duration::from_secs(4), asked);
     let (served, saved) = (ended.err.find("cut 1"), ended.err.find("saved"));
     assert!(served.is_some() && served < saved, "{}", ended.err);

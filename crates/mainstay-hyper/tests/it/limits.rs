@@ -193,7 +193,8 @@ async fn a_stream_of_http2_whose_window_stays_shut_is_reset_and_the_others_go_on
         }
     }
     about(since.elapsed(), WRITE + WRITE / 10);
-    let error = in_time(shut.collect()).await.unwrap_err();
+    let reset = tokio::time::timeout(WRITE, shut.collect()).await.expect("it is held");
+    let error = reset.unwrap_err();
     assert!(format!("{error:?}").contains("CANCEL"), "{error:?}");
     assert_eq!(ask("/").await.collect().await.unwrap().to_bytes(), "hello");
     drop(slow);
@@ -220,6 +221,25 @@ async fn a_stop_ends_within_the_time_of_its_task_whatever_that_is() {
         about(down.served.stop_took, took);
         assert_eq!((down.served.cut.len(), down.outcome.forced().len()), (1, 0), "{}", down.outcome);
     }
+}
+
+/// Without the linger from its end the next request is lost: the last call comes while its client thinks.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_was_begun_before_the_stop_has_a_linger_of_its_own() {
+    let (clients, server) = paused(server().linger(Duration::from_millis(500))).await;
+    let mut client = clients.connect();
+    client.write_all(get("/wait").as_bytes()).await.unwrap();
+    server.site.entered(1).await;
+    server.ask();
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    server.site.go.add_permits(1);
+    assert!(!hello(&mut client).await.contains("connection: close"));
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    client.write_all(get("/").as_bytes()).await.unwrap();
+    assert!(hello(&mut client).await.contains("connection: close"));
+    ends(&mut client).await;
+    let down = server.down().await;
+    assert_eq!((down.served.finished, down.served.cut.len()), (1, 0), "{}", down.served);
 }
 
 #[tokio::test(start_paused = true)]
