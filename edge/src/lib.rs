@@ -1,31 +1,36 @@
 //! The reference daemon of mainstay: a small HTTP reverse proxy and file server.
 //!
-//! Five providers: `settings` reads `http.yaml` and publishes it; `routes` derives the routing table from
-//! it; `lock` keeps a second edge away; `upstream` is what requests are passed on to; `http` serves. The last two
-//! run, and are started again when they fail: `http` on the sockets that it had, without `upstream` if need be.
-//! `edge tour` shows what they do, in half a minute.
+//! Its providers: `settings` reads `http.yaml` and publishes it; `routes` derives the routing table from it; `lock` keeps
+//! a second edge away; `dns` knows where names lead to; `upstreams` are the pools that requests are passed on to, and
+//! `demo` is a server that comes along, to have one; `http` serves. Whatever runs is started again when it fails: `http`
+//! on the sockets that it had, without those behind it if need be. `edge tour` shows what they do, in half a minute.
 
+mod demo;
+mod dns;
 pub mod drive;
 mod first_words;
+mod follow;
 mod http;
 mod lock;
 mod mark;
 mod routes;
 mod settings;
 mod tour;
-mod upstream;
+mod upstreams;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use mainstay::{Daemon, DaemonBuilder, Outcome};
 
+use self::demo::Demo;
+use self::dns::Dns;
 use self::first_words::Facts;
 use self::http::Http;
 use self::lock::Lock;
 use self::routes::Routes;
 use self::settings::SettingsFile;
-use self::upstream::Upstream;
+use self::upstreams::Upstreams;
 
 /// When a boot or a stop that goes on says what it waits for.
 const LATE: Duration = Duration::from_secs(2);
@@ -52,7 +57,9 @@ fn with(facts: &Arc<Facts>) -> DaemonBuilder {
         .insert(SettingsFile::default())
         .insert(Routes::default())
         .insert(Lock::default())
-        .insert(Upstream::default())
+        .insert(Dns::default())
+        .insert(Demo::default())
+        .insert(Upstreams::default())
         .insert(Http::new(Arc::clone(facts)))
         .register(move |app| {
             // A plan that cannot be made is reported by the runtime, in full.

@@ -28,17 +28,19 @@ use self::doors::{Doors, Open, Sockets};
 use self::proxy::Proxy;
 use self::serve::{Site, serve};
 use self::site::Edge;
+use crate::dns::{Connect, Dns};
 use crate::first_words::Facts;
 use crate::lock::Lock;
 use crate::routes::Routes;
 use crate::settings::{Invalid, Reading, SettingsFile};
-use crate::upstream::Upstream;
+use crate::upstreams::Upstreams;
 
 /// The listeners, and what is served on them.
 pub(crate) struct Http {
     settings: Dep<SettingsFile>,
     routes: Dep<Routes>,
-    upstream: Dep<Upstream>,
+    upstreams: Dep<Upstreams>,
+    dns: Dep<Dns>,
     facts: Arc<Facts>,
     doors: Arc<Snapshot<Doors>>,
     sockets: Arc<Sockets>,
@@ -52,9 +54,9 @@ impl Http {
     }
 
     pub(crate) fn new(facts: Arc<Facts>) -> Self {
-        let (settings, routes, upstream) = (Dep::new(), Dep::new(), Dep::new());
+        let (settings, routes, upstreams, dns) = (Dep::new(), Dep::new(), Dep::new(), Dep::new());
         let (doors, sockets) = (Arc::new(Snapshot::empty()), Arc::default());
-        Self { settings, routes, upstream, facts, doors, sockets }
+        Self { settings, routes, upstreams, dns, facts, doors, sockets }
     }
 }
 
@@ -65,9 +67,9 @@ impl Provider<Daemon> for Http {
     }
 
     fn dependencies(&self) -> Dependencies<Daemon> {
-        // It serves on without the upstream: only the upstream's own routes do not.
-        let own = Dependencies::new().dep(&self.settings).dep(&self.routes).opt_dep(&self.upstream);
-        own.requires::<Lock>()
+        // It serves on without what is behind it: only the routes that lead there do not.
+        let own = Dependencies::new().dep(&self.settings).dep(&self.routes).opt_dep(&self.upstreams);
+        own.opt_dep(&self.dns).requires::<Lock>()
     }
 
     fn deadlines(&self) -> Deadlines {
@@ -118,14 +120,16 @@ impl Runnable<Daemon> for Http {
     fn run(&self, app: Daemon) -> TaskFuture {
         let (sockets, doors) = (Arc::clone(&self.sockets), Arc::clone(&self.doors));
         let facts = Arc::clone(&self.facts);
-        let providers = self.settings.arc().zip(self.routes.arc()).zip(self.upstream.arc());
+        let providers = self.settings.arc().zip(self.routes.arc());
+        let behind = self.upstreams.arc().zip(self.dns.arc());
         task(async move |cx| {
-            let Some(((settings, routes), upstream)) = providers else {
+            let Some(((settings, routes), (upstreams, dns))) = providers.zip(behind) else {
                 return Err(Error::msg("it was not planned"));
             };
             let pins = settings.load().settings.pins.value;
-            let (proxy, context, control) = (Proxy::new(), cx.clone(), app.control());
-            let site = Edge { settings, routes, upstream, doors, proxy, facts, context, control, pins };
+            let (proxy, context, control) =
+                (Proxy::new(Connect::new(Arc::clone(&dns))), cx.clone(), app.control());
+            let site = Edge { settings, routes, upstreams, dns, doors, proxy, facts, context, control, pins };
             serve_all(&cx, &sockets, &Arc::new(site), app.shutdown_token()).await
         })
     }

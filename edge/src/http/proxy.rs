@@ -1,72 +1,103 @@
-//! Passes requests on to an upstream, streaming both ways.
+//! Passes requests on to a server of a pool, streaming both ways.
 
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::header::{
     CONNECTION, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
     VIA,
 };
-use hyper::http::uri::{PathAndQuery, Scheme};
+use hyper::http::uri::{Authority, PathAndQuery, Scheme};
 use hyper::{Request, Response, StatusCode, Uri, Version};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use tokio::time::timeout;
 
-use super::body::Body;
+use super::body::{Body, text};
 use super::plain;
-use crate::upstream::Target;
+use crate::dns::Connect;
+use crate::upstreams::{Attempt, Nobody, Pool, Tried};
 
 /// A client with its pool of connections; dropping it closes those that are idle.
 pub(crate) struct Proxy {
-    client: Client<HttpConnector, Incoming>,
+    client: Client<HttpConnector<Connect>, Body>,
 }
 
 impl Proxy {
-    pub(crate) fn new() -> Self {
-        let mut connector = HttpConnector::new();
+    /// Names lead to where `connect` knows; nothing is waited for.
+    pub(crate) fn new(connect: Connect) -> Self {
+        let mut connector = HttpConnector::new_with_resolver(connect);
         connector.set_nodelay(true);
         Self { client: Client::builder(TokioExecutor::new()).build(connector) }
     }
 
-    /// Passes one request on; `path` is what the upstream is asked for.
-    pub(crate) async fn pass(
-        &self,
-        target: &Target,
-        path: &str,
-        request: Request<Incoming>,
-    ) -> Response<Body> {
-        let (authority, patience) = (target.authority.clone(), target.patience);
+    /// Passes one request on; `path` is what the server is asked for.
+    ///
+    /// A server that cannot be reached has seen nothing of it: as long as there is no body that went with it, the next one
+    /// of the pool is asked.
+    pub(crate) async fn pass(&self, pool: &Pool, path: &str, request: Request<Incoming>) -> Response<Body> {
         let Ok(path) = PathAndQuery::try_from(path) else {
             return plain(StatusCode::BAD_REQUEST, "this path cannot be passed on\n");
         };
-        let said = authority.to_string();
-        let mut uri = hyper::http::uri::Parts::default();
-        (uri.scheme, uri.authority, uri.path_and_query) = (Some(Scheme::HTTP), Some(authority), Some(path));
         let (mut head, body) = request.into_parts();
-        head.uri = Uri::from_parts(uri).expect("a scheme, an authority and a path make a URI");
         head.version = Version::HTTP_11;
         drop_hop_by_hop(&mut head.headers);
         head.headers.remove(HOST);
         head.headers.remove(EXPECT);
         head.headers.append(VIA, HeaderValue::from_static("1.1 edge"));
-        match timeout(patience, self.client.request(Request::from_parts(head, body))).await {
-            Ok(Ok(answer)) => {
-                let mut answer = answer.map(|body| body.map_err(Into::into).boxed_unsync());
-                drop_hop_by_hop(answer.headers_mut());
-                answer
+        let body = body.map_err(Into::into).boxed_unsync();
+        let again = (body.is_end_stream() && pool.has_several()).then(|| head.clone());
+        let (mut parcel, mut tried, mut last) = ((head, body), Tried::NONE, None);
+        loop {
+            let server = match pool.pick(tried) {
+                Ok(server) => server,
+                Err(nobody) => return last.unwrap_or_else(|| unasked(nobody)),
+            };
+            let to = server.authority();
+            let (mut head, body) = parcel;
+            head.uri = uri(to, &path);
+            let asked = self.client.request(Request::from_parts(head, body));
+            match timeout(pool.patience, asked).await {
+                Ok(Ok(answer)) => {
+                    server.report(Attempt::Answered(answer.status()));
+                    let mut answer = answer.map(|body| body.map_err(Into::into).boxed_unsync());
+                    drop_hop_by_hop(answer.headers_mut());
+                    return answer;
+                }
+                Ok(Err(error)) if error.is_connect() => {
+                    server.report(Attempt::Unreached);
+                    let said = format!("the upstream {to} cannot be reached: {}\n", last_cause(&error));
+                    let failed = plain(StatusCode::BAD_GATEWAY, said);
+                    let Some(head) = &again else { return failed };
+                    (tried, last) = (server.and(tried), Some(failed));
+                    parcel = (head.clone(), text(""));
+                }
+                Ok(Err(error)) => {
+                    server.report(Attempt::Broken);
+                    let said = format!("the upstream {to} broke off: {}\n", last_cause(&error));
+                    return plain(StatusCode::BAD_GATEWAY, said);
+                }
+                Err(_) => {
+                    server.report(Attempt::Broken);
+                    let said = format!("the upstream {to} did not answer in {:?}\n", pool.patience);
+                    return plain(StatusCode::GATEWAY_TIMEOUT, said);
+                }
             }
-            Ok(Err(error)) => {
-                let what = if error.is_connect() { "cannot be reached" } else { "broke off" };
-                plain(
-                    StatusCode::BAD_GATEWAY,
-                    format!("the upstream {said} {what}: {}\n", last_cause(&error)),
-                )
-            }
-            Err(_) => plain(
-                StatusCode::GATEWAY_TIMEOUT,
-                format!("the upstream {said} did not answer in {patience:?}\n"),
-            ),
         }
+    }
+}
+
+fn uri(server: &Authority, path: &PathAndQuery) -> Uri {
+    let mut uri = hyper::http::uri::Parts::default();
+    (uri.scheme, uri.authority) = (Some(Scheme::HTTP), Some(server.clone()));
+    uri.path_and_query = Some(path.clone());
+    Uri::from_parts(uri).expect("a scheme, an authority and a path make a URI")
+}
+
+/// What is answered where no server was asked.
+fn unasked(nobody: Nobody) -> Response<Body> {
+    match nobody {
+        Nobody::Down(why) => plain(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
+        Nobody::Tried => plain(StatusCode::BAD_GATEWAY, "no server is left to ask\n"),
     }
 }
 

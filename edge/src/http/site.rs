@@ -17,11 +17,12 @@ use super::exchange::Exchange;
 use super::proxy::Proxy;
 use super::serve::Site;
 use super::{files, plain};
+use crate::dns::Dns;
 use crate::first_words::Facts;
 use crate::mark::Mark;
 use crate::routes::{Routes, To};
 use crate::settings::{Limits, Reading, SettingsFile};
-use crate::upstream::Upstream;
+use crate::upstreams::Upstreams;
 
 /// The page; `{greeting}` and `{version}` are filled in.
 const PAGE: &str = include_str!("page.html");
@@ -31,7 +32,8 @@ pub(crate) struct Edge {
     /// Read anew for each request, so that a reload is seen by the next one.
     pub(crate) settings: Arc<SettingsFile>,
     pub(crate) routes: Arc<Routes>,
-    pub(crate) upstream: Arc<Upstream>,
+    pub(crate) upstreams: Arc<Upstreams>,
+    pub(crate) dns: Arc<Dns>,
     pub(crate) doors: Arc<Snapshot<Doors>>,
     pub(crate) proxy: Proxy,
     pub(crate) facts: Arc<Facts>,
@@ -74,13 +76,13 @@ impl Edge {
                 Some(folder) => files::answer(&folder.value, request.method(), file).await,
                 None => plain(StatusCode::NOT_FOUND, "no folder is served: set `files` in http.yaml\n"),
             },
-            Some((To::Upstream, rest)) => {
+            Some((To::Upstream(pool), rest)) => {
                 let query = request.uri().query().map_or_else(String::new, |query| format!("?{query}"));
                 let path = format!("/{rest}{query}");
-                let target = self.upstream.load();
-                match self.upstream.why_down(&target) {
-                    Some(why) => plain(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
-                    None => self.proxy.pass(&target, &path, request).await,
+                match self.upstreams.pool(pool) {
+                    Some(pool) => self.proxy.pass(&pool, &path, request).await,
+                    // Only where a request is not answered from one epoch.
+                    None => plain(StatusCode::SERVICE_UNAVAILABLE, format!("there is no pool '{pool}'\n")),
                 }
             }
             _ if request.method() != Method::GET && request.method() != Method::HEAD => {
@@ -109,8 +111,8 @@ impl Edge {
         let routes = self.routes.load();
         self.crossed(&mut said, "routes", routes.version(), &routes.mark);
         yield_now().await;
-        let upstream = self.upstream.load();
-        self.crossed(&mut said, "upstream", upstream.version(), &upstream.mark);
+        let upstreams = self.upstreams.load();
+        self.crossed(&mut said, "upstreams", upstreams.version(), &upstreams.mark);
         yield_now().await;
         let doors = self.doors.load();
         self.crossed(&mut said, "http", doors.version(), &doors.mark);
@@ -126,17 +128,23 @@ impl Edge {
     fn status(&self, reading: &Loaded<Reading>) -> Response<Body> {
         let (settings, version) = (&reading.settings, reading.version());
         let said = format!(
-            "greeting   {}\nsettings   version {version}\nupstream   {}\n\
-             listening  {}\nin flight  {}\nprocess    {}\n\n{}\n",
+            "greeting   {}\nsettings   version {version}\n\
+             listening  {}\nin flight  {}\nprocess    {}\n\nupstreams\n{}\n{}{}\n",
             settings.greeting,
-            settings.upstream.address.value,
             self.doors.load().said(),
             self.facts.in_flight.count(),
             std::process::id(),
+            self.upstreams.said(),
+            section("dns", &self.dns.said()),
             self.control.status(),
         );
         plain(StatusCode::OK, said)
     }
+}
+
+/// Lines below their title, if there are any.
+fn section(title: &str, lines: &str) -> String {
+    if lines.is_empty() { String::new() } else { format!("{title}\n{lines}\n") }
 }
 
 fn page(greeting: &str) -> Response<Body> {

@@ -2,28 +2,28 @@
 
 mod file;
 mod parse;
+mod pools;
 mod read;
 
 pub(crate) use self::file::SettingsFile;
 pub(crate) use self::parse::{Invalid, Placed};
+pub(crate) use self::pools::{
+    Address, CheckSettings, DEMO, EjectSettings, MOST, PoolSettings, ServerSettings,
+};
 #[cfg(test)]
 pub(crate) use self::read::reading;
 pub(crate) use self::read::{Origin, Reading};
 
-use std::fmt;
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 use std::time::Duration;
-
-use hyper::http::uri::Authority;
 
 /// The text that stands in for a missing `http.yaml`.
 const BUILT_IN: &str = include_str!("default.yaml");
 
 const LISTEN: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8080));
 const GREETING: &str = "hello from edge";
-const PATIENCE: Duration = Duration::from_secs(10);
-const PROBE: Duration = Duration::from_secs(1);
 const HEADER: Duration = Duration::from_secs(10);
 const LINGER: Duration = Duration::from_millis(250);
 
@@ -43,32 +43,12 @@ pub(crate) struct Settings {
     /// Whether a request is answered from one epoch; only a demonstration in development does without, to
     /// show what pins are for. Fixed at boot.
     pub(crate) pins: Placed<bool>,
-    /// What is behind `/demo/`.
-    pub(crate) upstream: UpstreamSettings,
+    /// What requests are passed on to, by name. The one behind `/demo/` is always there.
+    pub(crate) upstreams: BTreeMap<String, PoolSettings>,
+    /// Who is asked for the addresses of names: the system's servers if nobody is named.
+    pub(crate) dns: Vec<SocketAddr>,
     /// How long clients may take.
     pub(crate) limits: Limits,
-}
-
-/// What requests are passed on to.
-#[derive(Clone, Debug)]
-pub(crate) struct UpstreamSettings {
-    /// Where it is.
-    pub(crate) address: Placed<Address>,
-    /// Whether the boot waits until it answers.
-    pub(crate) check: bool,
-    /// How often it is asked whether it is there; `None` is never.
-    pub(crate) probe: Option<Duration>,
-    /// How long the head of its answer may take.
-    pub(crate) patience: Duration,
-}
-
-/// Where an upstream is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Address {
-    /// In this process.
-    BuiltIn,
-    /// Somewhere else.
-    Remote(Authority),
 }
 
 /// How long clients may take.
@@ -80,11 +60,10 @@ pub(crate) struct Limits {
     pub(crate) linger: Duration,
 }
 
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::BuiltIn => f.write_str("built-in"),
-            Self::Remote(authority) => authority.fmt(f),
-        }
+impl Settings {
+    /// A pool that has the server inside edge, if there is one: its place in the file.
+    pub(crate) fn built_in(&self) -> Option<&Placed<Address>> {
+        let servers = self.upstreams.values().flat_map(|pool| &pool.servers);
+        servers.map(|server| &server.address).find(|address| address.value == Address::BuiltIn)
     }
 }

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_saphyr::{Location, SnippetMode, Spanned, UserMessageFormatter, render_options};
 
-use super::{Address, Limits, Settings, UpstreamSettings};
+use super::pools::{self, RawPool};
+use super::{Limits, Settings};
 
 /// Everything that is wrong with one text, in the order of the text.
 #[derive(Debug)]
@@ -70,7 +71,7 @@ impl std::error::Error for Invalid {}
 pub(crate) fn parse(text: &str, file: &Path, folder: &Path) -> Result<Settings, Invalid> {
     let raw: Option<Raw> = serde_saphyr::from_str(text).map_err(|error| misshapen(file, &error))?;
     let raw = raw.unwrap_or_default();
-    let (upstream, limits) = (raw.upstream.unwrap_or_default(), raw.limits.unwrap_or_default());
+    let limits = raw.limits.unwrap_or_default();
     let mut reader = Reader::default();
     let settings = Settings {
         listen: reader.addresses(raw.listen, raw.also),
@@ -79,12 +80,8 @@ pub(crate) fn parse(text: &str, file: &Path, folder: &Path) -> Result<Settings, 
         lock: reader.read(raw.lock, |path| Ok(folder.join(path))),
         routes: reader.read_all(raw.routes),
         pins: reader.read(raw.demo.unwrap_or_default().pin, switch).unwrap_or_else(|| unplaced(true)),
-        upstream: UpstreamSettings {
-            address: reader.read(upstream.address, address).unwrap_or_else(|| unplaced(Address::BuiltIn)),
-            check: upstream.check.is_some_and(|check| check.value),
-            probe: reader.read(upstream.probe, interval).map_or(Some(super::PROBE), |probe| probe.value),
-            patience: reader.read(upstream.patience, duration).map_or(super::PATIENCE, |p| p.value),
-        },
+        upstreams: pools::read(&mut reader, raw.upstreams),
+        dns: reader.dns_servers(raw.dns.unwrap_or_default().servers),
         limits: Limits {
             header: reader.read(limits.header, duration).map_or(super::HEADER, |d| d.value),
             linger: reader.read(limits.linger, duration).map_or(super::LINGER, |d| d.value),
@@ -106,17 +103,15 @@ struct Raw {
     lock: Option<Spanned<String>>,
     routes: Option<BTreeMap<String, Spanned<String>>>,
     demo: Option<RawDemo>,
-    upstream: Option<RawUpstream>,
+    upstreams: Option<BTreeMap<String, Spanned<RawPool>>>,
+    dns: Option<RawDns>,
     limits: Option<RawLimits>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawUpstream {
-    address: Option<Spanned<String>>,
-    check: Option<Spanned<bool>>,
-    probe: Option<Spanned<String>>,
-    patience: Option<Spanned<String>>,
+struct RawDns {
+    servers: Option<Vec<Spanned<String>>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -134,12 +129,28 @@ struct RawDemo {
 
 /// Reads leaves and collects what is wrong with them.
 #[derive(Default)]
-struct Reader {
+pub(super) struct Reader {
     problems: Vec<(Place, String)>,
 }
 
 impl Reader {
-    fn read<T>(
+    pub(super) fn problem(&mut self, place: Place, text: String) {
+        self.problems.push((place, text));
+    }
+
+    /// Replaces a value by what a leaf says, if there is one.
+    pub(super) fn set<T>(
+        &mut self,
+        value: &mut T,
+        leaf: Option<Spanned<String>>,
+        meaning: impl FnOnce(&str) -> Result<T, String>,
+    ) {
+        if let Some(read) = self.read(leaf, meaning) {
+            *value = read.value;
+        }
+    }
+
+    pub(super) fn read<T>(
         &mut self,
         leaf: Option<Spanned<String>>,
         meaning: impl FnOnce(&str) -> Result<T, String>,
@@ -174,6 +185,12 @@ impl Reader {
         all
     }
 
+    /// Who is asked for names; nobody is the system's own.
+    fn dns_servers(&mut self, leaves: Option<Vec<Spanned<String>>>) -> Vec<SocketAddr> {
+        let leaves = leaves.unwrap_or_default().into_iter();
+        leaves.filter_map(|leaf| Some(self.read(Some(leaf), dns_server)?.value)).collect()
+    }
+
     /// Lines whose meaning is another's to say: no more than that each is one.
     fn read_all(
         &mut self,
@@ -194,7 +211,7 @@ fn misshapen(file: &Path, error: &serde_saphyr::Error) -> Invalid {
     Invalid::one(file, place, text)
 }
 
-fn place(location: Location) -> Place {
+pub(super) fn place(location: Location) -> Place {
     (location.line(), location.column())
 }
 
@@ -213,7 +230,7 @@ fn one_line(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-fn switch(text: &str) -> Result<bool, String> {
+pub(super) fn switch(text: &str) -> Result<bool, String> {
     match text {
         "on" => Ok(true),
         "off" => Ok(false),
@@ -221,19 +238,14 @@ fn switch(text: &str) -> Result<bool, String> {
     }
 }
 
-fn address(text: &str) -> Result<Address, String> {
-    if text == "built-in" {
-        return Ok(Address::BuiltIn);
-    }
-    match text.parse::<hyper::http::uri::Authority>() {
-        Ok(authority) if authority.port_u16().is_some() && !text.contains('@') => {
-            Ok(Address::Remote(authority))
-        }
-        _ => Err(format!("'{text}' is neither 'built-in' nor host:port")),
-    }
+fn dns_server(text: &str) -> Result<SocketAddr, String> {
+    let bare = |_| text.parse::<IpAddr>().map(|ip| (ip, 53).into());
+    text.parse()
+        .or_else(bare)
+        .map_err(|_| format!("'{text}' is not an address like 10.0.0.53 or 127.0.0.1:5353"))
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("'{text}' is not a duration like 10s or 250ms");
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);
@@ -247,7 +259,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// A duration that is one, or never.
-fn interval(text: &str) -> Result<Option<Duration>, String> {
+pub(super) fn interval(text: &str) -> Result<Option<Duration>, String> {
     match duration(text) {
         _ if text == "off" => Ok(None),
         Ok(Duration::ZERO) => Err("to ask without a pause is too much: say how often, or off".to_owned()),
@@ -259,6 +271,7 @@ fn interval(text: &str) -> Result<Option<Duration>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::{Address, CheckSettings, EjectSettings, PoolSettings};
 
     fn read(text: &str) -> Result<Settings, String> {
         parse(text, Path::new("http.yaml"), Path::new("/etc/edge")).map_err(|invalid| invalid.to_string())
@@ -268,8 +281,8 @@ mod tests {
     fn nothing_is_the_defaults() {
         let settings = read("# nothing\n").unwrap();
         assert_eq!(settings.listen[0].value, super::super::LISTEN);
-        assert_eq!(settings.upstream.address.value, Address::BuiltIn);
-        assert!(settings.files.is_none() && !settings.upstream.check);
+        assert_eq!(settings.upstreams["demo"], PoolSettings::built_in());
+        assert!(settings.files.is_none() && settings.dns.is_empty() && settings.upstreams.len() == 1);
     }
 
     #[test]
@@ -279,38 +292,69 @@ mod tests {
         assert_eq!(built_in.listen[0].value, nothing.listen[0].value);
         assert_eq!(built_in.greeting, nothing.greeting);
         assert_eq!(built_in.limits, nothing.limits);
-        assert_eq!(built_in.upstream.patience, nothing.upstream.patience);
-        assert_eq!(built_in.upstream.probe, nothing.upstream.probe);
+        let mut pool = built_in.upstreams["demo"].clone();
+        pool.servers[0].address.place = (1, 1);
+        assert_eq!(pool, nothing.upstreams["demo"]);
+        assert_eq!(built_in.upstreams.len(), 1);
     }
 
     #[test]
     fn everything_can_be_set() {
         let text = "listen: '[::1]:1'\nalso: ['[::1]:2']\ngreeting: a b\nfiles: www\n\
-                    lock: /run/e.lock\nupstream:\n  \
-                    address: db:9\n  check: true\n  probe: 'off'\n  patience: 2m\nlimits:\n  header: 3s\n  linger: 40ms\n";
+                    lock: /run/e.lock\ndns:\n  servers: [10.0.0.53, '[::1]:5353']\nupstreams:\n  db:\n    \
+                    servers: ['db:9', 'db:10 weight 3', built-in]\n    wait: on\n    patience: 2m\n    \
+                    check: {path: /up?x, interval: off, timeout: 7ms, rise: 4, fall: 5}\n    \
+                    eject: {failures: off, time: 1m, share: 50%}\nlimits:\n  header: 3s\n  linger: 40ms\n";
         let settings = read(text).unwrap();
         assert_eq!(settings.listen[0].value.to_string(), "[::1]:1");
         assert_eq!(settings.listen[1].value.to_string(), "[::1]:2");
         assert_eq!(settings.files.unwrap().value, Path::new("/etc/edge/www"));
         assert_eq!(settings.lock.unwrap().value, Path::new("/run/e.lock"));
-        assert_eq!(settings.upstream.patience, Duration::from_secs(120));
-        assert_eq!(settings.upstream.probe, None);
         assert_eq!(
             settings.limits,
             Limits { header: Duration::from_secs(3), linger: Duration::from_millis(40) }
         );
-        assert_eq!(settings.upstream.address.value.to_string(), "db:9");
+        let dns: Vec<String> = settings.dns.iter().map(ToString::to_string).collect();
+        assert_eq!(dns, ["10.0.0.53:53", "[::1]:5353"]);
+        let pool = &settings.upstreams["db"];
+        let servers: Vec<(String, u32)> =
+            pool.servers.iter().map(|server| (server.address.value.to_string(), server.weight)).collect();
+        let expected = [("db:9", 1), ("db:10", 3), ("built-in", 1)];
+        assert_eq!(servers, expected.map(|(address, weight)| (address.to_owned(), weight)));
+        assert!(pool.wait && pool.patience == Duration::from_secs(120));
+        let check = CheckSettings {
+            path: "/up?x".parse().unwrap(),
+            interval: None,
+            timeout: Duration::from_millis(7),
+            rise: 4,
+            fall: 5,
+        };
+        assert_eq!(pool.check, check);
+        assert_eq!(pool.eject, EjectSettings { failures: None, time: Duration::from_secs(60), share: 50 });
+        assert_eq!(settings.upstreams["demo"].servers[0].address.value, Address::BuiltIn);
     }
 
     #[test]
     fn every_problem_has_its_place_and_all_are_said() {
-        let text = "listen: here\nfiles: www\nalso:\n  - 127.0.0.1:1\n  - 127.0.0.1:1\nupstream:\n  \
-                    patience: soon\n  address: nowhere\n  probe: 0s\n";
+        let text = "listen: here\nfiles: www\nalso:\n  - 127.0.0.1:1\n  - 127.0.0.1:1\ndns:\n  servers: [me]\n\
+                    upstreams:\n  a:\n    patience: soon\n    servers: [nowhere, 'a:1 weight 0', 'b:1', 'b:1']\n    \
+                    check:\n      interval: 0s\n      timeout: 0s\n      path: up\n      rise: none\n    \
+                    eject: {share: 101, failures: 0}\n  b c:\n    servers: []\n";
         let said = "http.yaml:1:9 'here' is not an address like 127.0.0.1:8080\n\
                     http.yaml:5:5 127.0.0.1:1 is listened on already\n\
-                    http.yaml:7:13 'soon' is not a duration like 10s or 250ms\n\
-                    http.yaml:8:12 'nowhere' is neither 'built-in' nor host:port\n\
-                    http.yaml:9:10 to ask without a pause is too much: say how often, or off";
+                    http.yaml:7:13 'me' is not an address like 10.0.0.53 or 127.0.0.1:5353\n\
+                    http.yaml:10:15 'soon' is not a duration like 10s or 250ms\n\
+                    http.yaml:11:15 'nowhere' is neither 'built-in' nor host:port\n\
+                    http.yaml:11:24 '0' is not a number from 1 to 100\n\
+                    http.yaml:11:47 'b:1' is in this pool already: give it a weight\n\
+                    http.yaml:13:17 to ask without a pause is too much: say how often, or off\n\
+                    http.yaml:14:16 no time at all is too short\n\
+                    http.yaml:15:13 'up' is not a path like /health\n\
+                    http.yaml:16:13 'none' is not a number from 1 to 1000\n\
+                    http.yaml:17:20 '101' is not a number from 0 to 100, in per cent\n\
+                    http.yaml:17:35 '0' is not a number from 1 to 1000, or off\n\
+                    http.yaml:19:5 'b c' is no name for a pool: one word, without a '/'\n\
+                    http.yaml:19:5 a pool has 1 to 64 servers, and this one has 0";
         assert_eq!(read(text).unwrap_err(), said);
     }
 
@@ -321,7 +365,7 @@ mod tests {
             ("greeting: a\ngreeting: b\n", "http.yaml:2:1 duplicate mapping key `greeting`"),
             ("greeting: a: b\n", "http.yaml:1:12 mapping values are not allowed"),
             ("- a\n", "http.yaml:1:1 expected mapping start"),
-            ("upstream:\n  check: maybe\n", "http.yaml:2:10 invalid boolean"),
+            ("upstreams:\n  a:\n    server: b\n", "http.yaml:3:5 unknown field `server`"),
             ("greeting: [a\n", "http.yaml:1:11 "),
         ];
         for (text, start) in cases {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Address, BUILT_IN, Invalid, Placed, Settings, parse};
+use super::{BUILT_IN, Invalid, Placed, Settings, parse};
 use crate::mark::{Mark, checksum};
 
 /// Where settings came from.
@@ -67,9 +67,8 @@ pub(crate) fn keeps_what_is_fixed(booted: &Reading, new: &Reading) -> Result<(),
     if booted.pins.value != settings.pins.value {
         problems.push((settings.pins.place, "demo.pin changed: that takes a restart".to_owned()));
     }
-    let is = &settings.upstream.address;
-    if is.value == Address::BuiltIn && booted.upstream.address.value != Address::BuiltIn {
-        problems.push((is.place, "the built-in upstream was not booted: that takes a restart".to_owned()));
+    if let (Some(is), None) = (settings.built_in(), booted.built_in()) {
+        problems.push((is.place, "the built-in server was not booted: that takes a restart".to_owned()));
     }
     Invalid::check(origin.path(), problems).map_err(ReadError::Invalid)
 }
@@ -129,11 +128,11 @@ mod tests {
 
     #[test]
     fn what_is_fixed_since_the_boot_is_refused_all_at_once() {
-        let booted = reading("listen: 127.0.0.1:1\nupstream:\n  address: db:9\n");
+        let booted = reading("listen: 127.0.0.1:1\nupstreams: {demo: {servers: ['db:9']}}\n");
         let new = reading("greeting: hi\nlisten: 127.0.0.1:2\nlock: a\n");
         let said = keeps_what_is_fixed(&booted, &new).unwrap_err().to_string();
         let lines: Vec<&str> = said.lines().collect();
-        assert!(lines[0].starts_with("http.yaml:1:1 the built-in upstream was not booted"), "{said}");
+        assert!(lines[0].starts_with("http.yaml:1:1 the built-in server was not booted"), "{said}");
         assert!(lines[1].starts_with("http.yaml:3:7 the lock file changed"), "{said}");
     }
 
@@ -141,8 +140,8 @@ mod tests {
     fn what_is_not_fixed_may_change() {
         let booted = reading("greeting: a\n");
         let new = reading(
-            "greeting: b\nlisten: 127.0.0.1:2\nalso: ['127.0.0.1:3']\nupstream:\n  \
-             address: db:9\nlimits:\n  header: 1s\n",
+            "greeting: b\nlisten: 127.0.0.1:2\nalso: ['127.0.0.1:3']\n\
+             upstreams: {demo: {servers: ['db:9']}}\nlimits:\n  header: 1s\n",
         );
         keeps_what_is_fixed(&booted, &new).unwrap();
     }

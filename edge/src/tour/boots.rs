@@ -13,7 +13,7 @@ const HELD: Duration = Duration::from_millis(300);
 
 /// Settings whose upstream is asked during the boot.
 fn asking(upstream: std::net::SocketAddr) -> String {
-    format!("listen: 127.0.0.1:0\nupstream:\n  address: {upstream}\n  check: true\n")
+    format!("listen: 127.0.0.1:0\nupstreams:\n  demo:\n    servers: ['{upstream}']\n    wait: on\n")
 }
 
 /// What is planned, and that nothing more than necessary waits.
@@ -33,7 +33,7 @@ pub(super) async fn plan_and_boot(page: &mut Page, stage: &Stage) -> Result<(), 
     let holder = holder_becomes(&actor, &child.pid().to_string()).await;
     page.check(
         &[],
-        holder.map(|()| "`upstream` waits for an answer; beside it `lock` has booted".to_owned()),
+        holder.map(|()| "`upstreams` waits for an answer; beside it `lock` has booted".to_owned()),
     )?;
     let words = async {
         sleep(HELD).await;
@@ -46,7 +46,7 @@ pub(super) async fn plan_and_boot(page: &mut Page, stage: &Stage) -> Result<(), 
     }
     let path =
         words.iter().find_map(|line| line.split_once("critical path ")).map(|(_, path)| path.to_owned());
-    let path = path.filter(|path| path.contains("→ upstream") && !path.contains("lock"));
+    let path = path.filter(|path| path.contains("→ upstreams") && !path.contains("lock"));
     let path = path.map(|_| "the boot took as long as its longest chain, and names it".to_owned());
     let path = path.ok_or_else(|| format!("not the critical path:\n{}", words.join("\n")));
     page.check(&[Promise::Printed], path)?;
@@ -54,7 +54,7 @@ pub(super) async fn plan_and_boot(page: &mut Page, stage: &Stage) -> Result<(), 
         child.interrupt().map_err(|error| error.to_string())?;
         let ended = ends(child, 0).await?;
         let last = line(&ended, "stop SIGINT")?;
-        if !last.contains("hooks 5/5") || !actor.holder().is_empty() {
+        if !last.contains("hooks 7/7") || !actor.holder().is_empty() {
             return Err(format!("not everything was stopped: {last}"));
         }
         Ok(last)
@@ -63,7 +63,7 @@ pub(super) async fn plan_and_boot(page: &mut Page, stage: &Stage) -> Result<(), 
     page.check(
         &[Promise::Stops, Promise::Printed],
         last.as_ref()
-            .map(|_| "SIGINT stops it; five were started, five are stopped".to_owned())
+            .map(|_| "SIGINT stops it; seven were started, seven are stopped".to_owned())
             .map_err(Clone::clone),
     )?;
     page.quote(&last.unwrap_or_default());
@@ -75,7 +75,7 @@ const PLANNED: &str = "`edge plan` prints what would be started, and starts noth
 async fn planned(stage: &Stage) -> Result<Vec<String>, String> {
     let actor = stage.actor("plan", "listen: 127.0.0.1:0\n")?;
     let ended = ends(actor.start(&["plan"])?, 0).await?;
-    for provider in ["settings", "routes", "lock", "upstream", "http"] {
+    for provider in ["settings", "routes", "lock", "dns", "demo", "upstreams", "http"] {
         line(&ended, provider)?;
     }
     if actor.lock().exists() {
@@ -98,7 +98,7 @@ pub(super) async fn failing(page: &mut Page, stage: &Stage, main: &Actor, pid: u
     let refused = async {
         let actor = stage.actor("refused", &asking(nobody().await?))?;
         let ended = ends(actor.start(&[])?, 75).await?;
-        let named = failure(&ended, &actor, "'upstream' failed during boot")?;
+        let named = failure(&ended, &actor, "'upstreams' failed during boot")?;
         let undone = line(&ended, "rolled back ")?;
         if !actor.holder().is_empty() {
             return Err(format!("the lock was not released; it said:\n{}", ended.lines.join("\n")));
@@ -168,14 +168,14 @@ pub(super) async fn hanging(page: &mut Page, stage: &Stage) -> Result<(), Broken
         Some(running.split(" waiting=").next().unwrap_or(running).to_owned())
     };
     let said = hung.line(PATIENCE, running).await.and_then(|said| {
-        let complete = said.starts_with("'upstream' in boot") && said.contains("waiting for an answer of");
+        let complete = said.starts_with("'upstreams' in boot") && said.contains("waiting for an answer of");
         let text = format!("a boot that is late says who is running, since when, and its last note\n{said}");
         if complete { Ok(text) } else { Err(text) }
     });
     page.check(&[Promise::Names], said)?;
     let deadline = async {
         let ended = ends(hung, 75).await?;
-        let named = failure(&ended, &late, "'upstream' did not end its boot within 5 s")?;
+        let named = failure(&ended, &late, "'upstreams' did not end its boot within 5 s")?;
         let undone = line(&ended, "rolled back ")?;
         if !late.holder().is_empty() {
             return Err(format!("the lock was not released; it said:\n{}", ended.lines.join("\n")));

@@ -14,9 +14,10 @@ use crate::first_words::short;
 
 /// Connections that ask for what a crash is not to touch.
 const CONNECTIONS: usize = 4;
-/// The delay of the first restart, of which the jitter takes a fifth away at most, and the longest one.
+/// The delay of the first restart, of which the jitter takes a fifth away at most.
 const FIRST: Duration = Duration::from_millis(100);
-const LONGEST: Duration = Duration::from_secs(1);
+/// How often the upstream is asked whether it is there; after three bad answers it is down, after a good one up.
+const CHECKED: Duration = Duration::from_millis(200);
 /// What a restart may take beside its delay, on a machine that does all of this at once.
 const BESIDE: Duration = Duration::from_millis(500);
 /// How long the load goes on before the panic, and after it.
@@ -82,7 +83,8 @@ impl Front {
     async fn start(stage: &Stage, name: &str, upstream: &str) -> Result<Self, String> {
         let settings = format!(
             "listen: 127.0.0.1:0\nfiles: public\nroutes:\n  /now: text now\n\
-             upstream:\n  address: {upstream}\n  probe: 200ms\n"
+             upstreams:\n  demo:\n    servers: ['{upstream}']\n    \
+             check: {{interval: {CHECKED:?}, rise: 1}}\n"
         );
         let child = stage.actor(name, &settings)?.start(&[])?;
         let (_, address): (_, SocketAddr) = first_words(&child).await?;
@@ -110,9 +112,8 @@ impl Front {
         let (took, whole) = (since.elapsed(), before.elapsed());
         let (said, place) = self.child.line(PATIENCE, restarting).await?;
         sleep(ALONE).await;
-        let row = self.status("run · ready").await?.1;
-        let text =
-            format!("`upstream` panicked at {place}: generation 2 after {}\n{said}\n{row}", short(took));
+        let row = self.status("run · ready", "demo").await?.1;
+        let text = format!("`demo` panicked at {place}: generation 2 after {}\n{said}\n{row}", short(took));
         let in_time = whole >= FIRST * 7 / 10 && took < FIRST + BESIDE;
         let good = asked == (502, None) && next == (200, None) && in_time && row.contains(" #2 ");
         if good { Ok(text) } else { Err(format!("{asked:?}, {next:?}\n{text}")) }
@@ -134,12 +135,12 @@ impl Front {
             sleep(REST).await;
         }
         let (after, why) = known.unwrap_or_default();
-        let cause = self.status("run · degraded").await?.0;
+        let cause = self.status("run · degraded", "upstreams/pools").await?.0;
         let text = format!(
             "{} later its route says 503, without asking\n{why}\nthe whole is degraded: {cause}",
             short(after)
         );
-        let good = cause.starts_with("'upstream' not ready: restart ") && cause.contains(", since ");
+        let good = cause.starts_with("'upstreams' not ready: ") && cause.contains(", since ");
         if good && self.route.broken > 0 { Ok(text) } else { Err(text) }
     }
 
@@ -156,15 +157,15 @@ impl Front {
             sleep(REST).await;
         }
         let took = since.elapsed();
-        let row = self.status("run · ready").await?.1;
+        let row = self.status("run · ready", "upstreams/pools").await?.1;
         upstream.terminate().map_err(|error| error.to_string())?;
         ends(upstream, 0).await?;
         let text = format!(
-            "started again, it is found {} later; the longest delay is {}\n{row}",
+            "started again, it is found {} later; it is asked every {}\n{row}",
             short(took),
-            short(LONGEST)
+            short(CHECKED)
         );
-        if took < LONGEST + BESIDE { Ok(text) } else { Err(text) }
+        if took < CHECKED + BESIDE { Ok(text) } else { Err(text) }
     }
 
     /// Asks for what is passed on: why not, where that is known before.
@@ -189,14 +190,14 @@ impl Front {
         Ok((answer.status.as_u16(), says))
     }
 
-    /// Waits for this in the status: the line below it, and the row of `upstream`.
-    async fn status(&mut self, part: &str) -> Result<(String, String), String> {
+    /// Waits for this in the status: the line below it, and the row of this one.
+    async fn status(&mut self, part: &str, name: &str) -> Result<(String, String), String> {
         let seen = async {
             loop {
                 let answer = self.client.get("/status").await.map_err(|error| error.to_string())?.text();
                 let Some((_, table)) = answer.split_once(part) else { continue };
                 let cause = table.lines().nth(1).unwrap_or_default().trim().to_owned();
-                let row = answer.lines().find(|line| line.starts_with("  upstream "));
+                let row = answer.lines().find(|line| line.starts_with(&format!("  {name} ")));
                 return Ok((cause, row.unwrap_or_default().trim().to_owned()));
             }
         };
@@ -218,7 +219,7 @@ impl Front {
 
 /// The line that says that something panicked and is started again, and where it did.
 fn restarting(line: &str) -> Option<(String, String)> {
-    let said = &line[line.find("runnable 'upstream' panicked")?..];
+    let said = &line[line.find("runnable 'demo' panicked")?..];
     let place = said.split_once(" at=\"")?.1.split('"').next()?;
     // The column is for editors.
     Some((said.to_owned(), place.rsplit_once(':')?.0.to_owned()))

@@ -126,9 +126,9 @@ impl Main {
         let moved =
             settings(next, "10s").replace("listen: 127.0.0.1:0", &format!("listen: {}", taken.address));
         let cases = [
-            ("a new greeting and a typo", "settings", settings(next, "soon"), ": http.yaml:7:13 "),
+            ("a new greeting and a typo", "settings", settings(next, "soon"), ": http.yaml:8:15 "),
             ("a new greeting and a taken address", "http", moved, ": http.yaml:2:9 "),
-            ("a new greeting and a route to nowhere", "routes", unroutable(next), ": http.yaml:9:9 "),
+            ("a new greeting and a route to nowhere", "routes", unroutable(next), ": http.yaml:10:9 "),
         ];
         for (what, provider, text, place) in cases {
             let refused = self.refused(provider, &text, place).await;
@@ -183,7 +183,7 @@ impl Main {
         while Instant::now() < until {
             let both = async {
                 self.reload().await?;
-                self.refusal("routes", &unroutable(self.greeting + 1), ": http.yaml:9:9 ").await
+                self.refusal("routes", &unroutable(self.greeting + 1), ": http.yaml:10:9 ").await
             };
             let both = both.await;
             tried(page, both)?;
@@ -249,7 +249,7 @@ impl Main {
         page.check(
             &[Promise::Stops, Promise::Printed],
             last.as_ref()
-                .map(|_| "five were started, five are stopped: exit 0".to_owned())
+                .map(|_| "seven were started, seven are stopped: exit 0".to_owned())
                 .map_err(Clone::clone),
         )?;
         page.quote(&last.unwrap_or_default());
@@ -289,11 +289,11 @@ impl Main {
     }
 }
 
-/// Line 7, column 13 is the patience; line 9, column 9 is where a route goes.
+/// Line 8, column 15 is the patience; line 10, column 9 is where a route goes.
 fn settings(greeting: u32, patience: &str) -> String {
     format!(
         "# written by the tour\nlisten: 127.0.0.1:0\ngreeting: number {greeting}\nfiles: public\n\
-         upstream:\n  address: built-in\n  patience: {patience}\n\
+         upstreams:\n  demo:\n    servers: [built-in]\n    patience: {patience}\n\
          routes:\n  /now: text number {greeting}\n"
     )
 }
@@ -352,7 +352,7 @@ async fn refuses(address: SocketAddr) -> Result<(), String> {
 
 fn last_line(ended: &Ended, actor: &Actor) -> Result<String, String> {
     let last = line(ended, "stop SIGTERM")?;
-    if last.contains("0 in flight · hooks 5/5") && actor.holder().is_empty() {
+    if last.contains("0 in flight · hooks 7/7") && actor.holder().is_empty() {
         return Ok(last);
     }
     Err(format!("not everything was stopped: {last}"))

@@ -18,7 +18,7 @@ async fn it_speaks_in_its_first_second_and_once_more_at_its_end() {
     let ended = stopped(child).await;
     let starts = [
         "edge 0.",
-        "plan   settings → lock + routes + upstream → http",
+        "plan   settings → demo + dns + lock + routes → upstreams → http",
         "boot   ",
         "ready  http://",
         "try    ",
@@ -28,7 +28,7 @@ async fn it_speaks_in_its_first_second_and_once_more_at_its_end() {
     }
     assert!(ended.lines[2].contains("critical path settings "));
     let last = ended.lines.last().unwrap();
-    assert!(last.starts_with("stop SIGTERM · 0 in flight · hooks 5/5 · "), "{last}");
+    assert!(last.starts_with("stop SIGTERM · 0 in flight · hooks 7/7 · "), "{last}");
     assert!(last.ends_with(" of 25 s · exit 0"), "{last}");
     assert_eq!(ended.lines.len(), 8, "{}", ended.lines.join("\n"));
 }
@@ -100,7 +100,7 @@ async fn a_hung_boot_is_rolled_back_by_an_interrupt() {
     let address = silent.local_addr().unwrap();
     let place = Place::with(
         "hung",
-        &format!("listen: 127.0.0.1:0\nupstream:\n  address: {address}\n  check: true\n"),
+        &format!("listen: 127.0.0.1:0\nupstreams:\n  demo:\n    servers: ['{address}']\n    wait: on\n"),
     );
     let child = place.start();
     let (_held, _) = silent.accept().await.unwrap();
@@ -116,7 +116,7 @@ async fn an_upstream_that_answers_late_is_waited_for() {
     let (upstream_child, address) = upstream.up().await;
     let place = Place::with(
         "asks",
-        &format!("listen: 127.0.0.1:0\nupstream:\n  address: {address}\n  check: true\n"),
+        &format!("listen: 127.0.0.1:0\nupstreams:\n  demo:\n    servers: ['{address}']\n    wait: on\n"),
     );
     let child = place.start();
     let own = ready(&child).await;
@@ -132,7 +132,7 @@ async fn an_upstream_that_answers_and_hangs_up_has_answered() {
     let address = upstream.local_addr().unwrap();
     let place = Place::with(
         "hangs-up",
-        &format!("listen: 127.0.0.1:0\nupstream:\n  address: {address}\n  check: true\n"),
+        &format!("listen: 127.0.0.1:0\nupstreams:\n  demo:\n    servers: ['{address}']\n    wait: on\n"),
     );
     let child = place.start();
     let (mut stream, _) = upstream.accept().await.unwrap();
@@ -154,10 +154,10 @@ async fn the_plan_is_printed_without_starting_anything() {
     let place = Place::with("plan", QUIET);
     let ended = ends(place.run(&["plan"]), 0).await;
     said(&ended, "requires settings, routes, lock");
-    said(&ended, "wants    upstream");
+    said(&ended, "wants    upstreams");
     said(
         &ended,
-        "upstream  ready when it says so, restart on failure: 100ms x2 up to 1s, unlimited, degraded meanwhile",
+        "upstreams/pools, ready when it says so, restart on failure: 100ms x2 up to 1s, unlimited, degraded meanwhile",
     );
     assert!(!place.path("edge.lock").exists());
 }

@@ -24,7 +24,7 @@ const LONGEST: Duration = Duration::from_secs(900);
 /// is served was refused.
 pub(crate) fn settings(number: u64, more: &str) -> String {
     format!(
-        "listen: 127.0.0.1:0\ngreeting: number {number}\nupstream:\n  patience: {}ms\nroutes:\n  \
+        "listen: 127.0.0.1:0\ngreeting: number {number}\nupstreams:\n  demo:\n    servers: [built-in]\n    patience: {}ms\nroutes:\n  \
          /now: text number {number}\n{more}",
         10_000 + number
     )
@@ -32,18 +32,18 @@ pub(crate) fn settings(number: u64, more: &str) -> String {
 
 /// A file that `settings` accepts and `routes` refuses.
 pub(crate) fn refused(number: u64, more: &str) -> String {
-    settings(number, &format!("  /late: upstream\n{more}"))
+    settings(number, &format!("  /late: upstream demo\n{more}"))
 }
 
 /// What is seen in one answer: whether it is one, and whether it is of one epoch.
 pub(crate) fn check(answer: &str) -> Result<(), String> {
     let all = Crossed::all(answer)?;
     let names: Vec<&str> = all.iter().map(|one| one.provider.as_str()).collect();
-    assert_eq!(names, ["settings", "routes", "upstream", "http"]);
+    assert_eq!(names, ["settings", "routes", "upstreams", "http"]);
     Crossed::belong_together(&all)?;
     let number = all[0].value.strip_prefix("number ").and_then(|number| number.parse::<u64>().ok());
     let number = number.ok_or_else(|| format!("no number: {answer}"))?;
-    let patience = format!("built-in patience {:?}", Duration::from_millis(10_000 + number));
+    let patience = format!("demo built-in patience {:?}", Duration::from_millis(10_000 + number));
     if all[1].value != format!("/now text number {number}") || all[2].value != patience {
         return Err(format!("two numbers in one answer: {all:?}"));
     }

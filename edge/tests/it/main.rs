@@ -11,6 +11,8 @@ mod place;
 mod proxy;
 mod reload;
 mod reloads;
+mod servers;
 mod stop;
 mod supervision;
 mod tour;
+mod upstreams;

@@ -23,7 +23,10 @@ async fn a_body_is_passed_on_and_comes_back() {
 #[tokio::test]
 async fn an_upstream_that_is_gone_is_named_and_costs_its_own_requests_only() {
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let place = Place::with("gone", &format!("{QUIET}upstream:\n  address: {nobody}\n  probe: 'off'\n"));
+    let place = Place::with(
+        "gone",
+        &format!("{QUIET}upstreams:\n  demo:\n    servers: ['{nobody}']\n    check: {{interval: off}}\n"),
+    );
     let (child, address) = place.up().await;
     let mut client = Client::new(address);
     let answer = client.get("/demo/hello").await.unwrap();
@@ -41,7 +44,9 @@ async fn an_upstream_that_is_gone_is_named_and_costs_its_own_requests_only() {
 async fn an_upstream_that_is_silent_is_waited_for_as_long_as_is_said() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let upstream = silent.local_addr().unwrap();
-    let settings = format!("{QUIET}upstream:\n  address: {upstream}\n  patience: 100ms\n  probe: 'off'\n");
+    let settings = format!(
+        "{QUIET}upstreams:\n  demo:\n    servers: ['{upstream}']\n    patience: 100ms\n    check: {{interval: off}}\n"
+    );
     let place = Place::with("silent", &settings);
     let (child, address) = place.up().await;
     let answer = Client::new(address).get("/demo/hello").await.unwrap();
@@ -54,7 +59,12 @@ async fn an_upstream_that_is_silent_is_waited_for_as_long_as_is_said() {
 async fn the_host_and_what_is_between_neighbours_are_not_passed_on() {
     let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let its_address = upstream.local_addr().unwrap();
-    let place = Place::with("hops", &format!("{QUIET}upstream:\n  address: {its_address}\n  probe: 'off'\n"));
+    let place = Place::with(
+        "hops",
+        &format!(
+            "{QUIET}upstreams:\n  demo:\n    servers: ['{its_address}']\n    check: {{interval: off}}\n"
+        ),
+    );
     let (child, address) = place.up().await;
     let server = async {
         let (mut stream, _) = upstream.accept().await.unwrap();

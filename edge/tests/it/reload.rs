@@ -9,8 +9,8 @@ use crate::place::{Place, WITHIN, stopped};
 
 fn settings(greeting: &str, patience: &str) -> String {
     format!(
-        "# line 1\nlisten: 127.0.0.1:0\ngreeting: {greeting}\n# line 4\nupstream:\n  address: built-in\n  \
-         patience: {patience}\n"
+        "# line 1\nlisten: 127.0.0.1:0\ngreeting: {greeting}\n# line 4\nupstreams:\n  demo:\n    \
+         servers: [built-in]\n    patience: {patience}\n"
     )
 }
 
@@ -45,7 +45,7 @@ async fn a_good_file_is_served_and_a_bad_one_changes_nothing() {
 
     place.write("http.yaml", &settings("three", "soon"));
     let line = refused(&child).await;
-    let place_said = format!("{}:7:13 'soon' is not a duration", place.path("http.yaml").display());
+    let place_said = format!("{}:8:15 'soon' is not a duration", place.path("http.yaml").display());
     assert!(line.contains(&place_said), "{line}");
     let mut client = Client::new(address);
     assert!(status(&mut client).await.contains("greeting   two\nsettings   version 2\n"));
@@ -62,7 +62,7 @@ async fn what_is_fixed_since_the_boot_is_refused_with_its_place() {
     let (child, address) = place.up().await;
     place.write("http.yaml", &format!("{}lock: other.lock\n", settings("two", "10s")));
     let line = refused(&child).await;
-    assert!(line.contains("http.yaml:8:7 the lock file changed: that takes a restart"), "{line}");
+    assert!(line.contains("http.yaml:9:7 the lock file changed: that takes a restart"), "{line}");
     std::fs::remove_file(place.path("http.yaml")).unwrap();
     let line = refused(&child).await;
     assert!(line.contains("http.yaml is gone"), "{line}");
@@ -78,9 +78,12 @@ async fn another_upstream_and_another_folder_are_taken_up() {
     let (child, address) = place.up().await;
     let mut client = Client::new(address);
     assert_eq!(client.get("/files/name").await.unwrap().text(), "a");
-    place.write("http.yaml", &format!("listen: 127.0.0.1:0\nfiles: b\nupstream:\n  address: {address}\n"));
+    place.write(
+        "http.yaml",
+        &format!("listen: 127.0.0.1:0\nfiles: b\nupstreams: {{demo: {{servers: ['{address}']}}}}\n"),
+    );
     child.hang_up().unwrap();
-    becomes(address, &format!("upstream   {address}\n")).await;
+    becomes(address, &format!("\n  demo/{address}  ")).await;
     assert_eq!(client.get("/files/name").await.unwrap().text(), "b");
     // It is its own upstream now.
     assert_eq!(client.get("/demo/files/name").await.unwrap().text(), "b");

@@ -274,7 +274,11 @@ impl Entry {
     pub(crate) fn stop_deadline(&self, number: u64) -> Option<Instant> {
         let (current, closing, own) = {
             let state = self.state();
-            (state.number == number, self.is_closing(&state), state.rare.as_ref().and_then(|rare| rare.ends_by))
+            (
+                state.number == number,
+                self.is_closing(&state),
+                state.rare.as_ref().and_then(|rare| rare.ends_by),
+            )
         };
         match (current, closing) {
             (false, _) => Some(self.now()),

@@ -1,4 +1,4 @@
-//! The upstream that comes with edge: something to pass requests on to, quick, slow, or an echo.
+//! What the built-in server answers: something quick, something slow, an echo, and a panic.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -19,32 +19,32 @@ use crate::http::serve::Site;
 use crate::settings::Limits;
 
 /// How many pieces a slow answer has.
-pub(crate) const PIECES: u32 = 10;
+const PIECES: u32 = 10;
 
 /// What `/hello` answers.
 const HELLO: &str = "hello from the upstream inside edge\n";
 
 /// The site behind `/demo/`.
-pub(crate) struct Demo {
+pub(super) struct DemoSite {
     /// How long its clients may take.
     limits: Limits,
     /// Somebody wants to see a panic.
     panic: Notify,
 }
 
-impl Demo {
-    pub(crate) fn new(limits: Limits) -> Self {
+impl DemoSite {
+    pub(super) fn new(limits: Limits) -> Self {
         Self { limits, panic: Notify::new() }
     }
 
     /// Panics when a client has asked for it, where it takes the whole server along.
-    pub(crate) async fn panic_when_asked(&self) -> Infallible {
+    pub(super) async fn panic_when_asked(&self) -> Infallible {
         self.panic.notified().await;
         panic!("somebody asked for /panic");
     }
 }
 
-impl Site for Demo {
+impl Site for DemoSite {
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         match request.uri().path() {
             "/" | "/hello" => Response::new(text(HELLO)),
