@@ -1,20 +1,25 @@
 //! The reference daemon of mainstay: a small HTTP reverse proxy and file server.
 //!
 //! Its providers: `settings` reads `http.yaml` and publishes it; `routes` derives the routing table from it; `lock` keeps
-//! a second edge away; `dns` knows where names lead to; `upstreams` are the pools that requests are passed on to, and
-//! `demo` is a server that comes along, to have one; `http` serves. Whatever runs is started again when it fails: `http`
-//! on the sockets that it had, without those behind it if need be. `edge tour` shows what they do, in half a minute.
+//! a second edge away; `limits` says who may come in, `access-log` writes down who did, `stats` counts; `dns` knows where
+//! names lead to; `upstreams` are the pools that requests are passed on to, and `demo` is a server that comes along, to
+//! have one; `http` serves. Whatever runs is started again when it fails: `http` on the sockets that it had, without those
+//! behind it if need be. `edge tour` shows what they do, in half a minute.
 
+mod access_log;
 mod demo;
 mod dns;
 pub mod drive;
 mod first_words;
 mod follow;
+mod hash;
 mod http;
+mod limits;
 mod lock;
 mod mark;
 mod routes;
 mod settings;
+mod stats;
 mod tour;
 mod upstreams;
 
@@ -23,13 +28,16 @@ use std::time::Duration;
 
 use mainstay::{Daemon, DaemonBuilder, Outcome};
 
+use self::access_log::AccessLog;
 use self::demo::Demo;
 use self::dns::Dns;
 use self::first_words::Facts;
 use self::http::Http;
+use self::limits::Limits;
 use self::lock::Lock;
 use self::routes::Routes;
 use self::settings::SettingsFile;
+use self::stats::Stats;
 use self::upstreams::Upstreams;
 
 /// When a boot or a stop that goes on says what it waits for.
@@ -57,6 +65,9 @@ fn with(facts: &Arc<Facts>) -> DaemonBuilder {
         .insert(SettingsFile::default())
         .insert(Routes::default())
         .insert(Lock::default())
+        .insert(Limits::default())
+        .insert(AccessLog::default())
+        .insert(Stats::default())
         .insert(Dns::default())
         .insert(Demo::default())
         .insert(Upstreams::default())

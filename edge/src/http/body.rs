@@ -10,7 +10,6 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::fs::File;
 use tokio_util::io::poll_read_buf;
 
-use super::exchange::Exchange;
 
 /// How much of a file is in memory at a time.
 const PIECE: usize = 64 * 1024;
@@ -69,37 +68,5 @@ impl HttpBody for FileBody {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.left)
-    }
-}
-
-/// A body whose request is in flight until its last byte was taken, or until it is dropped.
-pub(super) struct Counted {
-    body: Body,
-    _exchange: Exchange,
-}
-
-impl Counted {
-    pub(super) fn new(body: Body, exchange: Exchange) -> Self {
-        Self { body, _exchange: exchange }
-    }
-}
-
-impl HttpBody for Counted {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

@@ -25,14 +25,18 @@ use tokio_util::sync::CancellationToken;
 use self::body::{Body, text};
 pub(crate) use self::doors::Door;
 use self::doors::{Doors, Open, Sockets};
+use self::exchange::Books;
 use self::proxy::Proxy;
 use self::serve::{Site, serve};
 use self::site::Edge;
+use crate::access_log::AccessLog;
 use crate::dns::{Connect, Dns};
 use crate::first_words::Facts;
+use crate::limits::Limits;
 use crate::lock::Lock;
 use crate::routes::Routes;
 use crate::settings::{Invalid, Reading, SettingsFile};
+use crate::stats::Stats;
 use crate::upstreams::Upstreams;
 
 /// The listeners, and what is served on them.
@@ -41,6 +45,9 @@ pub(crate) struct Http {
     routes: Dep<Routes>,
     upstreams: Dep<Upstreams>,
     dns: Dep<Dns>,
+    limits: Dep<Limits>,
+    log: Dep<AccessLog>,
+    stats: Dep<Stats>,
     facts: Arc<Facts>,
     doors: Arc<Snapshot<Doors>>,
     sockets: Arc<Sockets>,
@@ -55,8 +62,9 @@ impl Http {
 
     pub(crate) fn new(facts: Arc<Facts>) -> Self {
         let (settings, routes, upstreams, dns) = (Dep::new(), Dep::new(), Dep::new(), Dep::new());
+        let (limits, log, stats) = (Dep::new(), Dep::new(), Dep::new());
         let (doors, sockets) = (Arc::new(Snapshot::empty()), Arc::default());
-        Self { settings, routes, upstreams, dns, facts, doors, sockets }
+        Self { settings, routes, upstreams, dns, limits, log, stats, facts, doors, sockets }
     }
 }
 
@@ -69,7 +77,8 @@ impl Provider<Daemon> for Http {
     fn dependencies(&self) -> Dependencies<Daemon> {
         // It serves on without what is behind it: only the routes that lead there do not.
         let own = Dependencies::new().dep(&self.settings).dep(&self.routes).opt_dep(&self.upstreams);
-        own.opt_dep(&self.dns).requires::<Lock>()
+        let own = own.opt_dep(&self.dns).dep(&self.limits).dep(&self.log).dep(&self.stats);
+        own.requires::<Lock>()
     }
 
     fn deadlines(&self) -> Deadlines {
@@ -119,17 +128,21 @@ impl Runnable<Daemon> for Http {
 
     fn run(&self, app: Daemon) -> TaskFuture {
         let (sockets, doors) = (Arc::clone(&self.sockets), Arc::clone(&self.doors));
+        let in_flight = self.facts.in_flight.clone();
         let facts = Arc::clone(&self.facts);
         let providers = self.settings.arc().zip(self.routes.arc());
         let behind = self.upstreams.arc().zip(self.dns.arc());
+        let books = Books::new(self.limits.arc(), self.log.arc(), self.stats.arc(), in_flight);
         task(async move |cx| {
-            let Some(((settings, routes), (upstreams, dns))) = providers.zip(behind) else {
+            let Some((((settings, routes), (upstreams, dns)), books)) = providers.zip(behind).zip(books)
+            else {
                 return Err(Error::msg("it was not planned"));
             };
             let pins = settings.load().settings.pins.value;
             let (proxy, context, control) =
                 (Proxy::new(Connect::new(Arc::clone(&dns))), cx.clone(), app.control());
-            let site = Edge { settings, routes, upstreams, dns, doors, proxy, facts, context, control, pins };
+            let site =
+                Edge { settings, routes, upstreams, dns, books, doors, proxy, facts, context, control, pins };
             serve_all(&cx, &sockets, &Arc::new(site), app.shutdown_token()).await
         })
     }

@@ -1,7 +1,7 @@
 //! Passes requests on to a server of a pool, streaming both ways.
 
 use http_body_util::BodyExt;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body as _;
 use hyper::header::{
     CONNECTION, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
     VIA,
@@ -34,7 +34,7 @@ impl Proxy {
     ///
     /// A server that cannot be reached has seen nothing of it: as long as there is no body that went with it, the next one
     /// of the pool is asked.
-    pub(crate) async fn pass(&self, pool: &Pool, path: &str, request: Request<Incoming>) -> Response<Body> {
+    pub(crate) async fn pass(&self, pool: &Pool, path: &str, request: Request<Body>) -> Response<Body> {
         let Ok(path) = PathAndQuery::try_from(path) else {
             return plain(StatusCode::BAD_REQUEST, "this path cannot be passed on\n");
         };
@@ -44,7 +44,6 @@ impl Proxy {
         head.headers.remove(HOST);
         head.headers.remove(EXPECT);
         head.headers.append(VIA, HeaderValue::from_static("1.1 edge"));
-        let body = body.map_err(Into::into).boxed_unsync();
         let again = (body.is_end_stream() && pool.has_several()).then(|| head.clone());
         let (mut parcel, mut tried, mut last) = ((head, body), Tried::NONE, None);
         loop {

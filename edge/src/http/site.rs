@@ -13,7 +13,7 @@ use tokio::task::yield_now;
 
 use super::body::{Body, text};
 use super::doors::Doors;
-use super::exchange::Exchange;
+use super::exchange::{Books, Exchange};
 use super::proxy::Proxy;
 use super::serve::Site;
 use super::{files, plain};
@@ -22,6 +22,7 @@ use crate::first_words::Facts;
 use crate::mark::Mark;
 use crate::routes::{Routes, To};
 use crate::settings::{Limits, Reading, SettingsFile};
+use crate::stats::Shown;
 use crate::upstreams::Upstreams;
 
 /// The page; `{greeting}` and `{version}` are filled in.
@@ -34,6 +35,7 @@ pub(crate) struct Edge {
     pub(crate) routes: Arc<Routes>,
     pub(crate) upstreams: Arc<Upstreams>,
     pub(crate) dns: Arc<Dns>,
+    pub(crate) books: Arc<Books>,
     pub(crate) doors: Arc<Snapshot<Doors>>,
     pub(crate) proxy: Proxy,
     pub(crate) facts: Arc<Facts>,
@@ -47,13 +49,13 @@ pub(crate) struct Edge {
 
 impl Site for Edge {
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
-        let exchange = Exchange::begin(self, &request);
-        let answer = if self.pins {
-            // Whatever the answer reads from here on, it reads of one epoch, whoever published it. The body is
-            // sent outside of this: an epoch is held no longer than its answer is made.
-            self.context.pin().scope(self.route(request)).await
-        } else {
-            self.route(request).await
+        let (mut exchange, asks) = Exchange::begin(&self.books, &self.routes.load(), &request);
+        let answer = match exchange.enter(asks).await {
+            Err(refused) => refused.answer(),
+            // Whatever the answer reads from here on, it reads of one epoch, whoever published it. A request waits for
+            // its place and the body is sent outside of this: an epoch is held no longer than its answer is made.
+            Ok(()) if self.pins => self.context.pin().scope(self.route(request)).await,
+            Ok(()) => self.route(request).await,
         };
         exchange.answers(answer)
     }
@@ -80,7 +82,7 @@ impl Edge {
                 let query = request.uri().query().map_or_else(String::new, |query| format!("?{query}"));
                 let path = format!("/{rest}{query}");
                 match self.upstreams.pool(pool) {
-                    Some(pool) => self.proxy.pass(&pool, &path, request).await,
+                    Some(pool) => self.proxy.pass(&pool, &path, self.books.received(request)).await,
                     // Only where a request is not answered from one epoch.
                     None => plain(StatusCode::SERVICE_UNAVAILABLE, format!("there is no pool '{pool}'\n")),
                 }
@@ -92,10 +94,11 @@ impl Edge {
             None => match path {
                 "/" => page(&self.settings.load().settings.greeting),
                 "/status" => self.status(&self.settings.load()),
+                "/metrics" => metrics(&self.books.stats.shown()),
                 "/epoch" => self.epochs().await,
                 _ => plain(
                     StatusCode::NOT_FOUND,
-                    "edge has /, /status, /epoch, and its routes: /files/, /demo/\n",
+                    "edge has /, /status, /metrics, /epoch, and its routes: /files/, /demo/\n",
                 ),
             },
         }
@@ -129,11 +132,12 @@ impl Edge {
         let (settings, version) = (&reading.settings, reading.version());
         let said = format!(
             "greeting   {}\nsettings   version {version}\n\
-             listening  {}\nin flight  {}\nprocess    {}\n\nupstreams\n{}\n{}{}\n",
+             listening  {}\nin flight  {}\nprocess    {}\n\n{}\nupstreams\n{}\n{}{}\n",
             settings.greeting,
             self.doors.load().said(),
             self.facts.in_flight.count(),
             std::process::id(),
+            self.books.stats.shown(),
             self.upstreams.said(),
             section("dns", &self.dns.said()),
             self.control.status(),
@@ -145,6 +149,14 @@ impl Edge {
 /// Lines below their title, if there are any.
 fn section(title: &str, lines: &str) -> String {
     if lines.is_empty() { String::new() } else { format!("{title}\n{lines}\n") }
+}
+
+/// For Prometheus, in its text format.
+fn metrics(shown: &Shown) -> Response<Body> {
+    let mut answer = Response::new(text(shown.metrics()));
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    answer.headers_mut().insert(CONTENT_TYPE, kind);
+    answer
 }
 
 fn page(greeting: &str) -> Response<Body> {

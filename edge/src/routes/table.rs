@@ -6,7 +6,7 @@ use crate::mark::Mark;
 use crate::settings::{DEMO, Invalid, Reading, Settings};
 
 /// What edge answers itself, whatever a file says.
-const OWN: [&str; 3] = ["/", "/status", "/epoch"];
+const OWN: [&str; 4] = ["/", "/status", "/metrics", "/epoch"];
 
 /// The routes of one reading.
 #[derive(Clone, Debug)]
@@ -55,6 +55,16 @@ impl Table {
             reading.settings.routes.iter().map(|(path, to)| format!("{path} {}", to.value)).collect();
         routes.sort_by(|(one, _), (other, _)| (other.len(), one).cmp(&(one.len(), other)));
         Ok(Self { routes, mark: Mark::new(reading.mark.of(), said.join(", ")) })
+    }
+
+    /// The path of the route that a path goes by.
+    pub(crate) fn route<'a>(&self, path: &'a str) -> Option<&'a str> {
+        self.find(path).map(|(_, rest)| &path[..path.len() - rest.len()])
+    }
+
+    /// The paths of all routes.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &str> {
+        self.routes.iter().map(|(path, _)| path.as_str())
     }
 
     /// Where a path goes, and what of it is left there.

@@ -1,11 +1,13 @@
 //! What `http.yaml` says: its values, how they are read, and the provider that publishes them.
 
 mod file;
+mod most;
 mod parse;
 mod pools;
 mod read;
 
 pub(crate) use self::file::SettingsFile;
+pub(crate) use self::most::{Most, RouteMost};
 pub(crate) use self::parse::{Invalid, Placed};
 pub(crate) use self::pools::{
     Address, CheckSettings, DEMO, EjectSettings, MOST, PoolSettings, ServerSettings,
@@ -18,6 +20,8 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 use std::time::Duration;
+
+use crate::access_log::Format;
 
 /// The text that stands in for a missing `http.yaml`.
 const BUILT_IN: &str = include_str!("default.yaml");
@@ -49,6 +53,19 @@ pub(crate) struct Settings {
     pub(crate) dns: Vec<SocketAddr>,
     /// How long clients may take.
     pub(crate) limits: Limits,
+    /// How many requests there may be at a time.
+    pub(crate) most: Most,
+    /// Where each request gets a line; `None` is nowhere.
+    pub(crate) access_log: Option<LogSettings>,
+}
+
+/// The access log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LogSettings {
+    /// Its file.
+    pub(crate) path: Placed<PathBuf>,
+    /// How its lines look.
+    pub(crate) format: Format,
 }
 
 /// How long clients may take.

@@ -9,8 +9,10 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_saphyr::{Location, SnippetMode, Spanned, UserMessageFormatter, render_options};
 
+use super::most::{self, RawRouteMost};
 use super::pools::{self, RawPool};
-use super::{Limits, Settings};
+use super::{Limits, LogSettings, Settings};
+use crate::access_log::Format;
 
 /// Everything that is wrong with one text, in the order of the text.
 #[derive(Debug)]
@@ -86,6 +88,8 @@ pub(crate) fn parse(text: &str, file: &Path, folder: &Path) -> Result<Settings, 
             header: reader.read(limits.header, duration).map_or(super::HEADER, |d| d.value),
             linger: reader.read(limits.linger, duration).map_or(super::LINGER, |d| d.value),
         },
+        most: most::read(&mut reader, limits.client, limits.routes),
+        access_log: reader.access_log(raw.access_log, raw.access_log_format, folder),
     };
     Invalid::check(file, reader.problems)?;
     Ok(settings)
@@ -106,6 +110,8 @@ struct Raw {
     upstreams: Option<BTreeMap<String, Spanned<RawPool>>>,
     dns: Option<RawDns>,
     limits: Option<RawLimits>,
+    access_log: Option<Spanned<String>>,
+    access_log_format: Option<Spanned<String>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -119,6 +125,8 @@ struct RawDns {
 struct RawLimits {
     header: Option<Spanned<String>>,
     linger: Option<Spanned<String>>,
+    client: Option<Spanned<String>>,
+    routes: Option<BTreeMap<String, RawRouteMost>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -191,6 +199,22 @@ impl Reader {
         leaves.filter_map(|leaf| Some(self.read(Some(leaf), dns_server)?.value)).collect()
     }
 
+    /// The log, and how it looks, which is wrong without one.
+    fn access_log(
+        &mut self,
+        path: Option<Spanned<String>>,
+        format: Option<Spanned<String>>,
+        folder: &Path,
+    ) -> Option<LogSettings> {
+        let path = self.read(path, |path| Ok(folder.join(one_line(path)?)));
+        let format = self.read(format, log_format);
+        if let (None, Some(format)) = (&path, &format) {
+            self.problems
+                .push((format.place, "there is no access log: name its file with access_log".to_owned()));
+        }
+        Some(LogSettings { path: path?, format: format.map_or(Format::Text, |format| format.value) })
+    }
+
     /// Lines whose meaning is another's to say: no more than that each is one.
     fn read_all(
         &mut self,
@@ -228,6 +252,14 @@ fn one_line(text: &str) -> Result<String, String> {
         return Err("this is one line of text".to_owned());
     }
     Ok(text.to_owned())
+}
+
+fn log_format(text: &str) -> Result<Format, String> {
+    match text {
+        "text" => Ok(Format::Text),
+        "json" => Ok(Format::Json),
+        _ => Err(format!("'{text}' is neither 'text' nor 'json'")),
+    }
 }
 
 pub(super) fn switch(text: &str) -> Result<bool, String> {
@@ -270,6 +302,7 @@ pub(super) fn interval(text: &str) -> Result<Option<Duration>, String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::RouteMost;
     use super::*;
     use crate::settings::{Address, CheckSettings, EjectSettings, PoolSettings};
 
@@ -296,6 +329,8 @@ mod tests {
         pool.servers[0].address.place = (1, 1);
         assert_eq!(pool, nothing.upstreams["demo"]);
         assert_eq!(built_in.upstreams.len(), 1);
+        assert_eq!(built_in.most, nothing.most);
+        assert_eq!(built_in.access_log, nothing.access_log);
     }
 
     #[test]
@@ -355,6 +390,37 @@ mod tests {
                     http.yaml:17:35 '0' is not a number from 1 to 1000, or off\n\
                     http.yaml:19:5 'b c' is no name for a pool: one word, without a '/'\n\
                     http.yaml:19:5 a pool has 1 to 64 servers, and this one has 0";
+        assert_eq!(read(text).unwrap_err(), said);
+    }
+
+    #[test]
+    fn the_log_and_how_many_at_a_time_can_be_set() {
+        let text = "access_log: log/a\naccess_log_format: json\nlimits:\n  client: 9\n  routes:\n    /a/:\n      \
+                    inside: 3\n    /b/:\n      inside: 2\n      waiting: 0\n      wait: 2s\n";
+        let settings = read(text).unwrap();
+        let log = settings.access_log.unwrap();
+        assert_eq!((&*log.path.value, log.format), (Path::new("/etc/edge/log/a"), Format::Json));
+        assert_eq!(settings.most.client.unwrap().get(), 9);
+        let said: Vec<_> = settings
+            .most
+            .routes
+            .iter()
+            .map(|(path, most)| {
+                let RouteMost { inside, waiting, wait } = most.value;
+                (path.as_str(), inside.get(), waiting, wait.as_secs(), most.place)
+            })
+            .collect();
+        assert_eq!(said, [("/a/", 3, 3, 1, (7, 15)), ("/b/", 2, 0, 2, (9, 15))]);
+    }
+
+    #[test]
+    fn what_is_wrong_with_them_is_said_with_its_place() {
+        let text = "access_log_format: json\nlimits:\n  client: 0\n  routes:\n    /a/:\n      inside: none\n      \
+                    waiting: -1\n";
+        let said = "http.yaml:1:20 there is no access log: name its file with access_log\n\
+                    http.yaml:3:11 '0' is neither 'off' nor a number of requests from 1 on\n\
+                    http.yaml:6:15 'none' is not a number of requests from 1 on\n\
+                    http.yaml:7:16 '-1' is not a number of requests";
         assert_eq!(read(text).unwrap_err(), said);
     }
 

@@ -54,7 +54,7 @@ pub(super) async fn plan_and_boot(page: &mut Page, stage: &Stage) -> Result<(), 
         child.interrupt().map_err(|error| error.to_string())?;
         let ended = ends(child, 0).await?;
         let last = line(&ended, "stop SIGINT")?;
-        if !last.contains("hooks 7/7") || !actor.holder().is_empty() {
+        if !last.contains("hooks 10/10") || !actor.holder().is_empty() {
             return Err(format!("not everything was stopped: {last}"));
         }
         Ok(last)
@@ -63,7 +63,7 @@ pub(super) async fn plan_and_boot(page: &mut Page, stage: &Stage) -> Result<(), 
     page.check(
         &[Promise::Stops, Promise::Printed],
         last.as_ref()
-            .map(|_| "SIGINT stops it; seven were started, seven are stopped".to_owned())
+            .map(|_| "SIGINT stops it; ten were started, ten are stopped".to_owned())
             .map_err(Clone::clone),
     )?;
     page.quote(&last.unwrap_or_default());

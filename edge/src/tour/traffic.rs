@@ -249,7 +249,7 @@ impl Main {
         page.check(
             &[Promise::Stops, Promise::Printed],
             last.as_ref()
-                .map(|_| "seven were started, seven are stopped: exit 0".to_owned())
+                .map(|_| "ten were started, ten are stopped: exit 0".to_owned())
                 .map_err(Clone::clone),
         )?;
         page.quote(&last.unwrap_or_default());
@@ -352,7 +352,7 @@ async fn refuses(address: SocketAddr) -> Result<(), String> {
 
 fn last_line(ended: &Ended, actor: &Actor) -> Result<String, String> {
     let last = line(ended, "stop SIGTERM")?;
-    if last.contains("0 in flight · hooks 7/7") && actor.holder().is_empty() {
+    if last.contains("0 in flight · hooks 10/10") && actor.holder().is_empty() {
         return Ok(last);
     }
     Err(format!("not everything was stopped: {last}"))

@@ -28,7 +28,7 @@ async fn it_speaks_in_its_first_second_and_once_more_at_its_end() {
     }
     assert!(ended.lines[2].contains("critical path settings "));
     let last = ended.lines.last().unwrap();
-    assert!(last.starts_with("stop SIGTERM · 0 in flight · hooks 7/7 · "), "{last}");
+    assert!(last.starts_with("stop SIGTERM · 0 in flight · hooks 10/10 · "), "{last}");
     assert!(last.ends_with(" of 25 s · exit 0"), "{last}");
     assert_eq!(ended.lines.len(), 8, "{}", ended.lines.join("\n"));
 }
@@ -153,7 +153,7 @@ async fn an_upstream_that_answers_and_hangs_up_has_answered() {
 async fn the_plan_is_printed_without_starting_anything() {
     let place = Place::with("plan", QUIET);
     let ended = ends(place.run(&["plan"]), 0).await;
-    said(&ended, "requires settings, routes, lock");
+    said(&ended, "requires settings, routes, limits, access-log, stats, lock");
     said(&ended, "wants    upstreams");
     said(
         &ended,

@@ -1,9 +1,11 @@
 //! Edge as a real process: what it says, serves, refuses, and how it ends.
 #![cfg(unix)]
 
+mod access_log;
 mod boot;
 mod epochs;
 mod files;
+mod limits;
 mod listen;
 mod matrix;
 mod memory;
@@ -12,6 +14,7 @@ mod proxy;
 mod reload;
 mod reloads;
 mod servers;
+mod stats;
 mod stop;
 mod supervision;
 mod tour;

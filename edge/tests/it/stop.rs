@@ -50,7 +50,7 @@ async fn a_stop_under_keep_alive_load_finishes_every_request() {
         let answer = answer.unwrap();
         assert!(answer.ends_with("10 of 10\n\r\n0\r\n\r\n"), "{answer}");
     }
-    said(&ended, "stop SIGTERM · 0 in flight · hooks 7/7 · ");
+    said(&ended, "stop SIGTERM · 0 in flight · hooks 10/10 · ");
     assert!(ended.took < Duration::from_secs(5), "{:?}", ended.took);
 }
 
