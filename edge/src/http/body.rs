@@ -10,7 +10,6 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::fs::File;
 use tokio_util::io::poll_read_buf;
 
-
 /// How much of a file is in memory at a time.
 const PIECE: usize = 64 * 1024;
 

@@ -18,7 +18,7 @@ async fn it_speaks_in_its_first_second_and_once_more_at_its_end() {
     let ended = stopped(child).await;
     let starts = [
         "edge 0.",
-        "plan   settings → demo + dns + lock + routes → upstreams → http",
+        "plan   settings → access-log + demo + dns + lock + routes → limits + upstreams → stats → http",
         "boot   ",
         "ready  http://",
         "try    ",

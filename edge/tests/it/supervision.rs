@@ -40,9 +40,15 @@ fn front(name: &str, upstream: &str) -> Place {
 
 /// Stops the load, of which nothing may have failed.
 async fn nothing_failed(load: Load) {
+    // On a busy machine a restart may be over before there was a load.
+    let enough = async {
+        while load.so_far().sent < 50 {
+            tokio::task::yield_now().await
+        }
+    };
+    timeout(WITHIN, enough).await.expect("there is no load");
     let tally = load.stop().await;
     assert_eq!((tally.failed, &tally.failures), (0, &vec![]));
-    assert!(tally.sent >= 50, "{} requests are no load", tally.sent);
 }
 
 async fn status(client: &mut Client) -> String {

@@ -188,6 +188,8 @@ async fn a_reload_adds_and_removes_servers_and_refuses_a_route_to_no_pool() {
     assert_eq!(get(&mut client).await, 200);
 
     reloaded(&place, &child, &mut client, &first, "1 of 1 children run").await;
+    // A check that was on its way then has arrived when the other one was asked again.
+    more(|| one.checks(), 2).await;
     let checks = two.checks();
     for _ in 0..10 {
         assert_eq!(get(&mut client).await, 200);
