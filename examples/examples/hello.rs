@@ -22,11 +22,11 @@ async fn http(app: Daemon, cx: RunContext) -> Result<()> {
     let router = Router::new().route("/", get(async move || greeting.0.load().to_string()));
     let addr = std::env::var("LISTEN").unwrap_or("127.0.0.1:3000".into());
     let listener = tokio::net::TcpListener::bind(addr).await?;
-    let stop = cx.shutdown_token().clone().cancelled_owned();
-    Ok(axum::serve(listener, router).with_graceful_shutdown(stop).await?)
+    cx.ready();
+    Ok(mainstay_hyper::serve(&cx, listener, router).await.map(drop)?)
 }
 
 fn main() -> Outcome {
-    let greeting = Greeting(Snapshot::new("hello\n".into()));
-    Daemon::builder("hello").insert(greeting).insert(runnable("http", http).requires::<Greeting>()).main()
+    let http = runnable("http", http).requires::<Greeting>().ready_when(ReadyWhen::Signalled);
+    Daemon::builder("hello").insert(Greeting(Snapshot::new("hello\n".into()))).insert(http).main()
 }

@@ -43,7 +43,7 @@ async fn nothing_failed(load: Load) {
     // On a busy machine a restart may be over before there was a load.
     let enough = async {
         while load.so_far().sent < 50 {
-            tokio::task::yield_now().await
+            tokio::task::yield_now().await;
         }
     };
     timeout(WITHIN, enough).await.expect("there is no load");

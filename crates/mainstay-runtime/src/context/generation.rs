@@ -5,6 +5,8 @@
 //! 2. Who has no members and never asked for its token pays for neither: both are made at their first use.
 //! 3. Nothing of the user's is called or dropped under a lock.
 
+mod asking;
+
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, OnceLock};
@@ -19,16 +21,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::members::Members;
 use super::supervised::{ChildStatus, Entry};
-use super::{Alarm, Child, Host, RunContext};
+use super::{Child, Host, RunContext};
 use crate::cell::{Cell, Done, Label, Seen, Watch, Work};
 use crate::clock::Clock;
 use crate::event::TaskName;
 use crate::exit::Exit;
 use crate::lints::Lint;
 use crate::machine::{Input, TaskId};
-
-/// So long may a task of the runtime take to ask some of the members to stop.
-const PATIENCE: Duration = Duration::from_millis(10);
 
 pub(crate) struct Generation {
     owner: Owner,
@@ -336,24 +335,6 @@ impl Generation {
         }
     }
 
-    /// From a task of the runtime, where each is woken at half the cost, and ends while it is in the cache. The
-    /// supervisor takes over when that does not get on, as when all workers are blocked.
-    fn ask_the_others(self: Arc<Self>) {
-        let Some(host) = self.host().cloned() else { return };
-        self.look_after_the_asking(&host);
-        host.handle().spawn(async move {
-            while self.members().and_then(Members::ask_some).is_some() {
-                tokio::task::yield_now().await;
-            }
-        });
-    }
-
-    fn look_after_the_asking(self: &Arc<Self>, host: &Arc<dyn Host>) {
-        let asked = self.members().map_or(0, Members::asked);
-        let who: Arc<dyn Alarm> = Arc::<Self>::clone(self);
-        host.alarm(self.root().now() + PATIENCE, asked as u64, Arc::downgrade(&who));
-    }
-
     /// Its main future has ended.
     pub(crate) fn is_winding(&self) -> bool {
         self.has_ended()
@@ -424,23 +405,6 @@ impl Generation {
         if let Some(main) = self.make_members().child_left(number) {
             self.members_over(main);
         }
-    }
-}
-
-impl Alarm for Generation {
-    /// Looks whether those that end were asked, and some more since the last look.
-    fn rings(self: Arc<Self>, before: u64, _: Instant) {
-        let (Some(host), Some(members)) = (self.host(), self.members()) else { return };
-        let host = Arc::clone(host);
-        if members.all_were_asked() {
-            return;
-        }
-        if members.asked() as u64 != before {
-            self.look_after_the_asking(&host);
-            return;
-        }
-        // Who waits may be a task of any executor, and this is the supervision thread.
-        host.call(Box::new(move || while self.members().and_then(Members::ask_some).is_some() {}));
     }
 }
 
