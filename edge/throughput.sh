@@ -28,6 +28,7 @@ back=18080 by_nginx=18081 by_haproxy=18082 by_edge=18083
 
 # Behind all of them: nginx, with a short answer and a long one.
 mkdir -p "$place/www" "$place/edge"
+chmod 755 "$place"        # the workers of nginx are nobody
 head -c 1048576 /dev/zero >"$place/www/long"
 printf 'hello from the server behind\n' >"$place/www/short"
 common="daemon off; pid $place/%s.pid; error_log $place/%s.log crit; events { worker_connections 4096; }"
@@ -71,6 +72,7 @@ listen: 127.0.0.1:$by_edge
 upstreams:
   back:
     servers: ['127.0.0.1:$back']
+    check: { path: /short }
 routes:
   /s/: upstream back
 CONFIG
@@ -115,6 +117,8 @@ for what in short long; do
         late="$(cut -d' ' -f2 "$place/$what.$who" | median)"
         failed="$(awk '{ n += $3 } END { print n }' "$place/$what.$who")"
         ratio="$(awk -v a="$rate" -v b="$nginx_rate" 'BEGIN { printf "%.2f", a / b }')"
+        [ "$failed" = 0 ] || bad=1
         printf '%-6s %-8s %10.0f requests/s   p99 %7.2f ms   x %s of nginx   %s failed\n' "$what" "$who" "$rate" "$late" "$ratio" "$failed"
     done
 done
+exit "${bad:-0}"
