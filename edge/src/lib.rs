@@ -12,7 +12,6 @@ mod dns;
 pub mod drive;
 mod first_words;
 mod follow;
-mod hash;
 mod http;
 mod limits;
 mod lock;

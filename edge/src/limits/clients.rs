@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::hash::Seeded;
+use foldhash::fast::RandomState;
 
 /// Parts of the table, each with a lock of its own: two threads seldom want the same.
 const PARTS: usize = 16;
@@ -21,11 +21,11 @@ const MOST: usize = 4096;
 /// lock that is held for one step in a table, and never across an await.
 #[derive(Debug, Default)]
 pub(super) struct Clients {
-    seed: Seeded,
+    seed: RandomState,
     parts: [Mutex<Part>; PARTS],
 }
 
-type Part = HashMap<Client, usize, Seeded>;
+type Part = HashMap<Client, usize, RandomState>;
 
 /// One client: an address of version 4, or the first half of one of version 6, because whoever has one of those has all
 /// that begin so (RFC 6177). The first 32 bits of a version 4 address are 1, which are no one's of version 6 (`::/8` is

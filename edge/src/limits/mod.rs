@@ -26,6 +26,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use hyper::header::{HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use mainstay::{
@@ -35,7 +36,6 @@ use mainstay::{
 
 use self::clients::{Client, ClientPermit, Clients, Full};
 use self::route::{Busy, RouteGate};
-use crate::hash::Fnv;
 use crate::http::body::Body;
 use crate::http::plain;
 use crate::routes::Routes;
@@ -57,7 +57,7 @@ pub(crate) struct Limits {
 struct Now {
     client: Option<NonZeroUsize>,
     /// By path. A route without a limit has a gate, too.
-    gates: HashMap<String, Arc<RouteGate>, Fnv>,
+    gates: HashMap<String, Arc<RouteGate>, RandomState>,
 }
 
 #[derive(Debug, Default)]

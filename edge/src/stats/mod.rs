@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use foldhash::fast::RandomState;
 use mainstay::{
     Daemon, Dep, Dependencies, Provider, Reloadable, RestartPolicy, Result, Runnable, Snapshot, TaskFuture,
     async_trait, task,
@@ -20,7 +21,6 @@ use self::counters::{Counters, Striped};
 use self::rates::{Rates, Window};
 use self::text::ShownRoute;
 use crate::access_log::AccessLog;
-use crate::hash::Fnv;
 use crate::limits::Limits;
 use crate::routes::Routes;
 
@@ -36,7 +36,7 @@ pub(crate) struct Stats {
 }
 
 /// The counters of each route, by its path. Those of a path stay what they are through all reloads that have it.
-type ByRoute = HashMap<String, Arc<OfRoute>, Fnv>;
+type ByRoute = HashMap<String, Arc<OfRoute>, RandomState>;
 
 /// The counters of one route.
 #[derive(Default)]
