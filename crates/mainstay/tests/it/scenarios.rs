@@ -141,7 +141,7 @@ struct Files {
     file: Option<String>,
 }
 
-fn daemon() -> mainstay::DaemonBuilder {
+fn daemon() -> DaemonBuilder {
     Daemon::builder("probed").version("1.2.3")
 }
 
