@@ -8,7 +8,7 @@ use std::time::Duration;
 use mainstay::{Event, EventKind, GuardGroup, Outcome, Plan};
 
 use crate::http::Door;
-use crate::settings::Origin;
+use crate::settings::{Listen, Origin};
 
 /// What is known of this run, gathered by those who learn of it.
 #[derive(Default)]
@@ -93,7 +93,10 @@ impl fmt::Display for Facts {
         writeln!(f, "plan   {}", self.plan.get().map_or("", |plan| plan))?;
         let boot = self.boot.lock().unwrap_or_else(PoisonError::into_inner);
         writeln!(f, "boot   {}", boot.as_deref().unwrap_or_default())?;
-        if wanted.port() != 0 && address != wanted {
+        if let Listen::At(wanted) = wanted
+            && wanted.port() != 0
+            && address != wanted
+        {
             writeln!(f, "note   port {} is taken, {} is the next free one", wanted.port(), address.port())?;
         }
         writeln!(f, "ready  http://{address}")?;

@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 
 use self::site::DemoSite;
 use crate::http::serve::{Socket, serve};
-use crate::settings::{Limits, SettingsFile};
+use crate::settings::{DRAIN, Limits, SettingsFile};
 
 /// The server, where a pool has it.
 #[derive(Default)]
@@ -48,7 +48,7 @@ impl Demo {
         };
         // Its one client is stopped before it: nobody is waited for who might still say something.
         let header = self.settings.load().settings.limits.header;
-        let site = Arc::new(DemoSite::new(Limits { header, linger: Duration::ZERO }));
+        let site = Arc::new(DemoSite::new(Limits { header, linger: Duration::ZERO, drain: DRAIN }));
         let socket = Arc::downgrade(socket);
         tokio::select! {
             served = serve(cx, &socket, &site) => served,

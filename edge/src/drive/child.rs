@@ -52,12 +52,26 @@ impl Child {
         folder: &Path,
         arguments: impl IntoIterator<Item = A>,
     ) -> io::Result<Self> {
+        Self::start_on(Stdio::null(), program, folder, arguments)
+    }
+
+    /// Starts it as [`start`](Self::start) does, with something on its standard input.
+    ///
+    /// # Errors
+    ///
+    /// When the program cannot be started.
+    pub fn start_on<A: AsRef<OsStr>>(
+        input: impl Into<Stdio>,
+        program: &Path,
+        folder: &Path,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> io::Result<Self> {
         let mut process = Command::new(program)
             .args(arguments)
             .current_dir(folder)
             .env("XDG_RUNTIME_DIR", folder)
             .env("TMPDIR", folder)
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)

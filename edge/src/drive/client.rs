@@ -66,6 +66,11 @@ impl Client {
         self.send("POST", path, body).await
     }
 
+    /// Closes its connection, if it has one; the next request makes another.
+    pub fn hang_up(&mut self) {
+        *self = Self::new(self.server);
+    }
+
     async fn send(&mut self, method: &str, path: &str, body: Bytes) -> Result<Answer, Failed> {
         let request = Request::builder().method(method).uri(path).header(HOST, self.server.to_string());
         let request = request.body(Full::new(body)).map_err(|error| Failed::Lost(error.to_string()))?;

@@ -36,8 +36,16 @@ pub struct Tally {
     pub failures: Vec<String>,
 }
 
+/// What becomes of a connection after an answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Connections {
+    Kept,
+    Anew,
+}
+
 struct Shared {
     asks: Vec<Ask>,
+    kind: Connections,
     sent: AtomicU64,
     failed: AtomicU64,
     failures: Mutex<Vec<String>>,
@@ -50,8 +58,18 @@ struct Shared {
 impl Load {
     /// Starts asking on this many connections.
     pub fn start(server: SocketAddr, connections: usize, asks: Vec<Ask>) -> Self {
+        Self::begin(server, connections, asks, Connections::Kept)
+    }
+
+    /// Starts asking so many at a time, on a new connection for each request.
+    pub fn start_anew(server: SocketAddr, connections: usize, asks: Vec<Ask>) -> Self {
+        Self::begin(server, connections, asks, Connections::Anew)
+    }
+
+    fn begin(server: SocketAddr, connections: usize, asks: Vec<Ask>, kind: Connections) -> Self {
         let shared = Arc::new(Shared {
             asks,
+            kind,
             sent: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             failures: Mutex::new(Vec::new()),
@@ -126,6 +144,9 @@ async fn ask_on(mut client: Client, number: usize, shared: Arc<Shared>) {
             Err(Failed::Refused | Failed::Closed) if farewell => return,
             Err(failed) => shared.failed(path, &failed.to_string()),
             Ok(_) => {}
+        }
+        if shared.kind == Connections::Anew {
+            client.hang_up();
         }
         sleep(REST).await;
     }

@@ -12,10 +12,10 @@ use std::sync::Arc;
 use mainstay::Transaction;
 use tokio::sync::watch;
 
-use super::listen::bind;
+use super::listen::open;
 use super::serve::Socket;
 use crate::mark::Mark;
-use crate::settings::{Invalid, Reading};
+use crate::settings::{Invalid, Listen, Reading};
 
 /// The addresses of one epoch.
 #[derive(Clone, Debug)]
@@ -26,10 +26,10 @@ pub(crate) struct Doors {
 }
 
 /// One address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Door {
     /// As it is written. It is the same door as long as this is the same.
-    pub(crate) wanted: SocketAddr,
+    pub(crate) wanted: Listen,
     /// Where it is.
     pub(crate) bound: SocketAddr,
 }
@@ -92,20 +92,21 @@ impl Sockets {
 pub(super) async fn turn(now: &[Door], reading: &Reading, sockets: &Arc<Sockets>) -> Result<Doors, Invalid> {
     let (mut all, mut new, mut problems) = (Vec::new(), Vec::new(), Vec::new());
     for wanted in &reading.settings.listen {
-        if let Some(door) = now.iter().find(|door| door.wanted == wanted.value) {
-            all.push(*door);
-            continue;
-        }
-        let socket = bind(wanted.value, &reading.origin).await;
-        match socket.and_then(|socket| Ok((socket.local_addr()?, socket.into_std()?))) {
+        let opened = match now.iter().find(|door| door.wanted == wanted.value) {
+            Some(door) => Ok((door.bound, None)),
+            None => open(&wanted.value, &reading.origin).await.map(|(bound, socket)| (bound, Some(socket))),
+        };
+        match opened {
+            // An inherited socket has two names, or is bound where this process has bound one of its own.
+            Ok((bound, _)) if all.iter().any(|door: &Door| door.bound == bound) => {
+                problems.push((wanted.place, format!("{}: {bound} is listened on already", wanted.value)));
+            }
             Ok((bound, socket)) => {
-                let door = Door { wanted: wanted.value, bound };
+                let door = Door { wanted: wanted.value.clone(), bound };
+                new.extend(socket.map(|socket| Open { door: door.clone(), socket: Arc::new(socket) }));
                 all.push(door);
-                new.push(Open { door, socket: Arc::new(socket) });
             }
-            Err(error) => {
-                problems.push((wanted.place, format!("cannot listen on {}: {error}", wanted.value)));
-            }
+            Err(problem) => problems.push((wanted.place, problem)),
         }
     }
     Invalid::check(reading.origin.path(), problems)?;

@@ -1,18 +1,37 @@
-//! Binds the listener: where the settings say, or near it when nobody has said anything.
+//! Opens a listener: one that is inherited, or bound where the settings say, or near it when nobody has said anything.
 
 use std::io;
 use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
 
-use crate::settings::Origin;
+use super::inherited;
+use crate::settings::{Listen, Origin};
 
 /// How many ports above a taken one are tried.
 const TRIES: u16 = 50;
 
+/// Opens one, and says where it is.
+///
+/// # Errors
+///
+/// Why it cannot be, for people.
+pub(super) async fn open(
+    wanted: &Listen,
+    origin: &Origin,
+) -> Result<(SocketAddr, std::net::TcpListener), String> {
+    let opened = match wanted {
+        Listen::At(address) => bind(*address, origin).await.map_err(|error| error.to_string()),
+        Listen::Inherited(name) => inherited::take(name.as_deref()),
+    };
+    opened
+        .and_then(|listener| Ok((listener.local_addr().map_err(|error| error.to_string())?, listener)))
+        .map_err(|problem| format!("cannot listen on {wanted}: {problem}"))
+}
+
 /// Binds an address. Only the built-in one gives way to the next free port: where somebody has written an
 /// address, another one would be found by nobody.
-pub(super) async fn bind(wanted: SocketAddr, origin: &Origin) -> io::Result<TcpListener> {
+async fn bind(wanted: SocketAddr, origin: &Origin) -> io::Result<std::net::TcpListener> {
     let tries = if *origin == Origin::BuiltIn { TRIES } else { 0 };
     let mut address = wanted;
     loop {
@@ -23,7 +42,7 @@ pub(super) async fn bind(wanted: SocketAddr, origin: &Origin) -> io::Result<TcpL
             {
                 address.set_port(address.port() + 1);
             }
-            bound => return bound,
+            bound => return bound?.into_std(),
         }
     }
 }

@@ -4,13 +4,14 @@ pub(crate) mod body;
 mod doors;
 mod exchange;
 mod files;
+mod inherited;
 mod listen;
 mod proxy;
 pub(crate) mod serve;
 mod site;
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
@@ -35,7 +36,7 @@ use crate::first_words::Facts;
 use crate::limits::Limits;
 use crate::lock::Lock;
 use crate::routes::Routes;
-use crate::settings::{Invalid, Reading, SettingsFile};
+use crate::settings::{DRAIN, Invalid, Reading, SettingsFile};
 use crate::stats::Stats;
 use crate::upstreams::Upstreams;
 
@@ -83,7 +84,7 @@ impl Provider<Daemon> for Http {
 
     fn deadlines(&self) -> Deadlines {
         // Answers that are being written may use what a stop has, less what it keeps for hooks.
-        Deadlines::new().stop(Duration::from_secs(20))
+        Deadlines::new().stop(DRAIN)
     }
 
     async fn boot(&self, _: &Daemon) -> Result<()> {
@@ -165,14 +166,15 @@ async fn serve_all<H: Site>(
     loop {
         let open: Vec<(Door, Weak<_>)> = {
             let held = sockets_now.borrow_and_update();
-            held.open.iter().map(|open| (open.door, Arc::downgrade(&open.socket))).collect()
+            held.open.iter().map(|open| (open.door.clone(), Arc::downgrade(&open.socket))).collect()
         };
         let closed = serving.extract_if(.., |(door, _)| open.iter().all(|(open, _)| open != door));
         // Its queue is served, and its clients are told that it was their last answer there.
         closed.for_each(|(_, child)| close(cx, child));
         for (door, socket) in open {
             if serving.iter().all(|(served, _)| *served != door) {
-                serving.push((door, open_door(cx, door, &socket, site)?));
+                let child = open_door(cx, door.bound, &socket, site)?;
+                serving.push((door, child));
             }
         }
         // The sockets outlive this, and so does what changes them.
@@ -197,12 +199,12 @@ async fn serve_all<H: Site>(
 /// Serves on one door from now on.
 fn open_door<H: Site>(
     cx: &RunContext,
-    door: Door,
+    bound: SocketAddr,
     socket: &Weak<std::net::TcpListener>,
     site: &Arc<H>,
 ) -> Result<Supervised> {
     let named = |number: u32| {
-        let name = if number == 1 { door.bound.to_string() } else { format!("{} #{number}", door.bound) };
+        let name = if number == 1 { bound.to_string() } else { format!("{bound} #{number}") };
         let (socket, site) = (Weak::clone(socket), Arc::clone(site));
         cx.supervise(name, RestartPolicy::on_failure(), move |cx| {
             let (socket, site) = (Weak::clone(&socket), Arc::clone(&site));
@@ -242,8 +244,8 @@ pub(crate) fn plain(status: StatusCode, said: impl Into<Bytes>) -> Response<Body
 
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
     use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
 
     use hyper::Request;
     use hyper::body::Incoming;
@@ -263,7 +265,7 @@ mod tests {
         }
 
         fn limits(&self) -> Limits {
-            Limits { header: Duration::from_secs(30), linger: Duration::from_millis(200) }
+            Limits { header: Duration::from_secs(30), linger: Duration::from_millis(200), drain: DRAIN }
         }
     }
 

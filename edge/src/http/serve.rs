@@ -41,8 +41,8 @@ pub(crate) async fn serve<H: Site>(
     let Some(listener) = listener(socket).boxed()? else { return Ok(()) };
     let (limited, answering) = (Arc::clone(site), Arc::clone(site));
     let server = Server::new().renewed_by(move || {
-        let Limits { header, linger } = limited.limits();
-        Server::new().header_timeout(header).linger(linger)
+        let Limits { header, linger, drain } = limited.limits();
+        Server::new().header_timeout(header).linger(linger).drain_timeout(drain)
     });
     let service = service_fn(move |request| {
         let site = Arc::clone(&answering);

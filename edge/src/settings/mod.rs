@@ -1,12 +1,14 @@
 //! What `http.yaml` says: its values, how they are read, and the provider that publishes them.
 
 mod file;
+mod listen;
 mod most;
 mod parse;
 mod pools;
 mod read;
 
 pub(crate) use self::file::SettingsFile;
+pub(crate) use self::listen::Listen;
 pub(crate) use self::most::{Most, RouteMost};
 pub(crate) use self::parse::{Invalid, Placed};
 pub(crate) use self::pools::{
@@ -30,12 +32,14 @@ const LISTEN: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST,
 const GREETING: &str = "hello from edge";
 const HEADER: Duration = Duration::from_secs(10);
 const LINGER: Duration = Duration::from_millis(250);
+/// How long answers may take once edge is stopping; what a stop has, less what it keeps for hooks.
+pub(crate) const DRAIN: Duration = Duration::from_secs(20);
 
 /// One reading of `http.yaml`.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     /// Where it listens: `listen`, and what `also` has.
-    pub(crate) listen: Vec<Placed<SocketAddr>>,
+    pub(crate) listen: Vec<Placed<Listen>>,
     /// What the answers say, so that a reload can be seen.
     pub(crate) greeting: String,
     /// The folder behind `/files/`, its links followed.
@@ -75,6 +79,8 @@ pub(crate) struct Limits {
     pub(crate) header: Duration,
     /// For one more request on an idle connection, once edge is stopping.
     pub(crate) linger: Duration,
+    /// For what is in flight then.
+    pub(crate) drain: Duration,
 }
 
 impl Settings {

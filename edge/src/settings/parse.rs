@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_saphyr::{Location, SnippetMode, Spanned, UserMessageFormatter, render_options};
 
+use super::listen::Listen;
 use super::most::{self, RawRouteMost};
 use super::pools::{self, RawPool};
 use super::{Limits, LogSettings, Settings};
@@ -87,6 +88,7 @@ pub(crate) fn parse(text: &str, file: &Path, folder: &Path) -> Result<Settings, 
         limits: Limits {
             header: reader.read(limits.header, duration).map_or(super::HEADER, |d| d.value),
             linger: reader.read(limits.linger, duration).map_or(super::LINGER, |d| d.value),
+            drain: reader.read(limits.drain, drain).map_or(super::DRAIN, |d| d.value),
         },
         most: most::read(&mut reader, limits.client, limits.routes),
         access_log: reader.access_log(raw.access_log, raw.access_log_format, folder),
@@ -125,6 +127,7 @@ struct RawDns {
 struct RawLimits {
     header: Option<Spanned<String>>,
     linger: Option<Spanned<String>>,
+    drain: Option<Spanned<String>>,
     client: Option<Spanned<String>>,
     routes: Option<BTreeMap<String, RawRouteMost>>,
 }
@@ -181,10 +184,11 @@ impl Reader {
         &mut self,
         listen: Option<Spanned<String>>,
         also: Option<Vec<Spanned<String>>>,
-    ) -> Vec<Placed<SocketAddr>> {
-        let mut all = vec![self.read(listen, socket_address).unwrap_or_else(|| unplaced(super::LISTEN))];
+    ) -> Vec<Placed<Listen>> {
+        let built_in = || unplaced(Listen::At(super::LISTEN));
+        let mut all = vec![self.read(listen, Listen::read).unwrap_or_else(built_in)];
         for leaf in also.unwrap_or_default() {
-            let Some(also) = self.read(Some(leaf), socket_address) else { continue };
+            let Some(also) = self.read(Some(leaf), Listen::read) else { continue };
             if all.iter().any(|one| one.value == also.value) {
                 self.problems.push((also.place, format!("{} is listened on already", also.value)));
             }
@@ -243,10 +247,6 @@ fn unplaced<T>(value: T) -> Placed<T> {
     Placed { value, place: (1, 1) }
 }
 
-fn socket_address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| format!("'{text}' is not an address like 127.0.0.1:8080"))
-}
-
 fn one_line(text: &str) -> Result<String, String> {
     if text.chars().any(char::is_control) {
         return Err("this is one line of text".to_owned());
@@ -290,6 +290,15 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// No longer than a stop has for it.
+fn drain(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    if time > super::DRAIN {
+        return Err(format!("{text} is longer than the {:?} that a stop has for it", super::DRAIN));
+    }
+    Ok(time)
+}
+
 /// A duration that is one, or never.
 pub(super) fn interval(text: &str) -> Result<Option<Duration>, String> {
     match duration(text) {
@@ -313,7 +322,7 @@ mod tests {
     #[test]
     fn nothing_is_the_defaults() {
         let settings = read("# nothing\n").unwrap();
-        assert_eq!(settings.listen[0].value, super::super::LISTEN);
+        assert_eq!(settings.listen[0].value, Listen::At(super::super::LISTEN));
         assert_eq!(settings.upstreams["demo"], PoolSettings::built_in());
         assert!(settings.files.is_none() && settings.dns.is_empty() && settings.upstreams.len() == 1);
     }
@@ -339,7 +348,7 @@ mod tests {
                     lock: /run/e.lock\ndns:\n  servers: [10.0.0.53, '[::1]:5353']\nupstreams:\n  db:\n    \
                     servers: ['db:9', 'db:10 weight 3', built-in]\n    wait: on\n    patience: 2m\n    \
                     check: {path: /up?x, interval: off, timeout: 7ms, rise: 4, fall: 5}\n    \
-                    eject: {failures: off, time: 1m, share: 50%}\nlimits:\n  header: 3s\n  linger: 40ms\n";
+                    eject: {failures: off, time: 1m, share: 50%}\nlimits:\n  header: 3s\n  linger: 40ms\n  drain: 2s\n";
         let settings = read(text).unwrap();
         assert_eq!(settings.listen[0].value.to_string(), "[::1]:1");
         assert_eq!(settings.listen[1].value.to_string(), "[::1]:2");
@@ -347,7 +356,11 @@ mod tests {
         assert_eq!(settings.lock.unwrap().value, Path::new("/run/e.lock"));
         assert_eq!(
             settings.limits,
-            Limits { header: Duration::from_secs(3), linger: Duration::from_millis(40) }
+            Limits {
+                header: Duration::from_secs(3),
+                linger: Duration::from_millis(40),
+                drain: Duration::from_secs(2),
+            }
         );
         let dns: Vec<String> = settings.dns.iter().map(ToString::to_string).collect();
         assert_eq!(dns, ["10.0.0.53:53", "[::1]:5353"]);
@@ -375,7 +388,7 @@ mod tests {
                     upstreams:\n  a:\n    patience: soon\n    servers: [nowhere, 'a:1 weight 0', 'b:1', 'b:1']\n    \
                     check:\n      interval: 0s\n      timeout: 0s\n      path: up\n      rise: none\n    \
                     eject: {share: 101, failures: 0}\n  b c:\n    servers: []\n";
-        let said = "http.yaml:1:9 'here' is not an address like 127.0.0.1:8080\n\
+        let said = "http.yaml:1:9 'here' is neither an address like 127.0.0.1:8080 nor inherited nor inherited:NAME\n\
                     http.yaml:5:5 127.0.0.1:1 is listened on already\n\
                     http.yaml:7:13 'me' is not an address like 10.0.0.53 or 127.0.0.1:5353\n\
                     http.yaml:10:15 'soon' is not a duration like 10s or 250ms\n\

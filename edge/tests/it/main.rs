@@ -3,8 +3,10 @@
 
 mod access_log;
 mod boot;
+mod crowd;
 mod epochs;
 mod files;
+mod inherited;
 mod limits;
 mod listen;
 mod matrix;
@@ -13,9 +15,11 @@ mod place;
 mod proxy;
 mod reload;
 mod reloads;
+mod rolling;
 mod servers;
 mod stats;
 mod stop;
 mod supervision;
 mod tour;
 mod upstreams;
+mod wrk;

@@ -1,6 +1,7 @@
 //! The set-up of a test: a folder of its own, and the edges in it.
 
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -64,6 +65,15 @@ impl Place {
         let folder = self.folder.to_str().unwrap();
         let words = ["-c", &script, env!("CARGO_BIN_EXE_edge"), "--config-dir", folder];
         Child::start(Path::new("/bin/sh"), &self.folder, words).unwrap()
+    }
+
+    /// Starts it with a socket that it inherits as systemd hands it on, under the name `web`.
+    pub(crate) fn start_on(&self, socket: impl Into<OwnedFd>) -> Child {
+        let script =
+            "export LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=web; exec \"$0\" \"$@\" 3<&0 </dev/null";
+        let folder = self.folder.to_str().unwrap();
+        let words = ["-c", script, env!("CARGO_BIN_EXE_edge"), "--config-dir", folder];
+        Child::start_on(socket.into(), Path::new("/bin/sh"), &self.folder, words).unwrap()
     }
 
     /// Starts it and waits until it serves.
