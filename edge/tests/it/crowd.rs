@@ -1,1 +1,143 @@
-//! Placeholder.
+//! Everybody at once: whatever the clients do, a stop ends within its deadline, finishes what can finish, and counts the
+//! rest.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{SendRequest, handshake};
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustix::process::{Resource, getrlimit};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::{interval, timeout};
+
+use crate::place::{Place, WITHIN, ends, said};
+
+/// How long the stop may wait for what is in flight.
+const DRAIN: Duration = Duration::from_millis(1500);
+
+const SETTINGS: &str = "listen: 127.0.0.1:0\nfiles: public\nroutes:\n  /asked: text answered\n\
+                        limits:\n  header: 60s\n  linger: 250ms\n  drain: 1500ms\n";
+
+/// More than the kernel holds for a client that does not read.
+const BIG: usize = 32 << 20;
+
+/// Sends these bytes, and nothing more.
+async fn sent(server: SocketAddr, bytes: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(server).await.unwrap();
+    stream.write_all(bytes.as_bytes()).await.unwrap();
+    stream
+}
+
+/// Sends them, and waits until the answer has begun.
+async fn begun(server: SocketAddr, bytes: &str) -> TcpStream {
+    let mut stream = sent(server, bytes).await;
+    assert_eq!(stream.read_u8().await.unwrap(), b'H');
+    stream
+}
+
+/// Sends a byte a second for as long as anybody takes it.
+async fn trickles(mut stream: TcpStream) {
+    let mut second = interval(Duration::from_secs(1));
+    while stream.write_all(b"a").await.is_ok() {
+        second.tick().await;
+    }
+}
+
+/// Connections that have had an answer, and say no more: 1,000, where so many files may be open.
+async fn idle(server: SocketAddr) -> Vec<TcpStream> {
+    let most = getrlimit(Resource::Nofile).current.map_or(1000, |most| most.saturating_sub(400) / 2);
+    let mut streams = Vec::new();
+    for _ in 0..most.min(1000) {
+        streams.push(sent(server, "GET /asked HTTP/1.1\r\nhost: e\r\n\r\n").await);
+    }
+    for stream in &mut streams {
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"answered\n") {
+            assert!(stream.read_buf(&mut answer).await.unwrap() > 0, "{answer:?}");
+        }
+    }
+    streams
+}
+
+/// Reads a whole answer, no more than some at a time.
+async fn slowly(mut stream: TcpStream) -> usize {
+    let (mut beat, mut some, mut whole) = (interval(Duration::from_millis(5)), vec![0; 512 << 10], 0);
+    loop {
+        match stream.read(&mut some).await.unwrap() {
+            0 => return whole,
+            read => whole += read,
+        }
+        beat.tick().await;
+    }
+}
+
+type Sender = SendRequest<Empty<Bytes>>;
+
+/// Opens a stream whose answer has begun, and takes so long.
+async fn stream(sender: &Sender, milliseconds: u32) -> Response<Incoming> {
+    let mut sender = sender.clone();
+    sender.ready().await.unwrap();
+    let request =
+        Request::get(format!("http://edge/demo/slow?ms={milliseconds}")).body(Empty::new()).unwrap();
+    let answer = sender.send_request(request).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    answer
+}
+
+/// Fails when the stop has no deadline of its own for what is in flight (it then takes that of the provider, 20 s), when
+/// there is no last call (the idle ones are cut), and when all is closed at once (what could finish is lost).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_a_crowd_does_a_stop_is_in_time_finishes_what_can_and_counts_the_rest() {
+    let place = Place::with("crowd", SETTINGS);
+    place.write("public/big", &"x".repeat(BIG));
+    let (child, server) = place.up().await;
+
+    // These five do not end by themselves.
+    let half = sent(server, "GET / HTTP/1.1\r\nhost: ed").await;
+    let mut slow = JoinSet::new();
+    slow.spawn(trickles(sent(server, "GET / HTTP/1.1\r\nx: ").await));
+    let body = "POST /demo/echo HTTP/1.1\r\nhost: e\r\ncontent-length: 1000\r\n\r\na";
+    slow.spawn(trickles(begun(server, body).await));
+    let deaf = begun(server, "GET /files/big HTTP/1.1\r\nhost: e\r\n\r\n").await;
+    let socket = TcpStream::connect(server).await.unwrap();
+    let (sender, connection) =
+        handshake::<_, _, Empty<Bytes>>(TokioExecutor::new(), TokioIo::new(socket)).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let (mut finish, mut stay) = (JoinSet::new(), JoinSet::new());
+    for _ in 0..50 {
+        finish.spawn(stream(&sender, 700).await.into_body().collect());
+        stay.spawn(stream(&sender, 60_000).await.into_body().collect());
+    }
+
+    // These do.
+    let idle = idle(server).await;
+    let download = begun(server, "GET /files/big HTTP/1.1\r\nhost: e\r\nconnection: close\r\n\r\n").await;
+    let download = tokio::spawn(slowly(download));
+
+    child.terminate().unwrap();
+    let ended = ends(child, 0).await;
+    said(&ended, "stop SIGTERM · 0 in flight · hooks 10/10 · 5 cut · ");
+    assert!(ended.took >= DRAIN && ended.took < 2 * DRAIN, "{:?}", ended.took);
+
+    assert!(download.await.unwrap() > BIG);
+    while let Some(answer) = finish.join_next().await {
+        assert!(answer.unwrap().unwrap().to_bytes().ends_with(b"10 of 10\n"));
+    }
+    while let Some(answer) = stay.join_next().await {
+        answer.unwrap().unwrap_err();
+    }
+    for mut stream in idle {
+        assert_eq!(stream.read(&mut [0]).await.unwrap(), 0, "it was told something else than the end");
+    }
+    // Nobody is held: the connections are gone.
+    let over = async { while slow.join_next().await.is_some() {} };
+    timeout(WITHIN, over).await.expect("a slow one can still send");
+    timeout(WITHIN, connection).await.expect("the HTTP/2 connection goes on").unwrap().ok();
+    drop((half, deaf));
+}
