@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 
-use edge::drive::{Client, Load};
+use edge::drive::{Answer, Client, Load};
 use tokio::time::timeout;
 
 use crate::place::{Place, WITHIN, ends, said};
@@ -12,6 +12,16 @@ const TURNS: usize = 5;
 
 /// What each of them answers to who is counted.
 const ASKED: [&str; 3] = ["/asked", "/files/file", "/demo/hello"];
+
+type Right = Box<dyn Fn(&Answer) -> bool + Send + Sync>;
+
+fn asks() -> Vec<(&'static str, Right)> {
+    vec![
+        (ASKED[0], Box::new(|answer| answer.text() == "answered\n")),
+        (ASKED[1], Box::new(|answer| answer.body.len() == 100_000)),
+        (ASKED[2], Box::new(|answer| answer.text().starts_with("hello"))),
+    ]
+}
 
 /// An edge that says who it is, and writes a line for each request.
 fn next(number: usize) -> (Place, String) {
@@ -49,13 +59,6 @@ fn answered(place: &Place) -> u64 {
 async fn a_rolling_pair_behind_one_socket_loses_no_request_and_answers_each_once() {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let server = socket.local_addr().unwrap();
-    let asks = || -> Vec<(&'static str, Box<dyn Fn(&_) -> bool + Send + Sync>)> {
-        vec![
-            (ASKED[0], Box::new(|answer: &edge::drive::Answer| answer.text() == "answered\n")),
-            (ASKED[1], Box::new(|answer: &edge::drive::Answer| answer.body.len() == 100_000)),
-            (ASKED[2], Box::new(|answer: &edge::drive::Answer| answer.text().starts_with("hello"))),
-        ]
-    };
     // Who comes before the first of them waits.
     let loads = [Load::start(server, 6, asks()), Load::start_anew(server, 3, asks())];
     let mut counted = 0;

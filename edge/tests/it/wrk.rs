@@ -104,8 +104,9 @@ async fn a_stop_under_wrk_fails_no_request_that_was_accepted() {
     assert_eq!((&errors, whole), (&Errors::default(), logged));
 }
 
-/// With a socket of its own, which a stop closes, wrk is refused when it connects anew, and counts that (`connect`).
-/// Every request that edge has begun to answer has arrived whole; one that the kernel resets in its queue has not.
+/// With a socket of its own, which a stop closes, wrk is refused when it connects anew, tries again all the time, and
+/// counts that as `write` (or `connect`). Every request that edge has begun to answer has arrived whole. What the kernel
+/// connects between the last look at its queue and its end is reset, which would be a `read`, and is not edge's to see.
 #[tokio::test]
 async fn a_stop_under_wrk_ends_behind_the_answer_of_whoever_was_accepted() {
     if !Path::new(WRK).exists() {
@@ -118,5 +119,4 @@ async fn a_stop_under_wrk_ends_behind_the_answer_of_whoever_was_accepted() {
     let child = place.start();
     let (whole, errors, logged) = stopped_under_wrk(&place, child).await;
     assert_eq!((whole, errors.timeout, errors.other_status), (logged, 0, 0), "{errors:?}");
-    println!("DEBUG {errors:?} {whole}");
 }
