@@ -53,8 +53,7 @@ fn answered(place: &Place) -> u64 {
     log.lines().filter(counted).map(|_| 1).sum()
 }
 
-/// Fails when each of them binds the port for itself, one after the other (requests are refused between the two), and
-/// when the one that stops takes the queue along (`shutdown` of the socket that they share).
+/// Fails when the one that stops takes the queue along (by `shutdown` of the socket that they share): nobody goes on.
 #[tokio::test]
 async fn a_rolling_pair_behind_one_socket_loses_no_request_and_answers_each_once() {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();

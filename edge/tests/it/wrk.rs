@@ -91,7 +91,7 @@ const SETTINGS: &str = "access_log: access.log\nroutes:\n  /asked: text answered
 /// Behind a socket that stays open nobody is refused or reset by the kernel: what wrk counts is what edge has done. An
 /// answer that says `connection: close` is no error to it, and who connects anew afterwards waits without one.
 ///
-/// Fails when a stop does not wait for what is in flight, and when it closes idle connections without saying so first.
+/// Fails when the stop has no linger, and ends the queue with its own end: each of the eight then counts a `read`.
 #[tokio::test]
 async fn a_stop_under_wrk_fails_no_request_that_was_accepted() {
     if !Path::new(WRK).exists() {
