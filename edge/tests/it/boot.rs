@@ -51,7 +51,7 @@ async fn a_bad_file_is_said_with_every_place_and_is_not_worth_a_retry() {
     let place = Place::with("bad", "listen: here\nlimits:\n  header: soon\n");
     let ended = ends(place.start(), 78).await;
     let file = place.path("http.yaml");
-    said(&ended, &format!("{}:1:9 'here' is not an address", file.display()));
+    said(&ended, &format!("{}:1:9 'here' is neither an address", file.display()));
     said(&ended, &format!("{}:3:11 'soon' is not a duration", file.display()));
     said(&ended, "provider 'settings' failed during boot");
     assert!(!place.path("edge.lock").exists(), "what requires it was booted all the same");
