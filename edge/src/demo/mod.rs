@@ -47,8 +47,8 @@ impl Demo {
             return Ok(());
         };
         // Its one client is stopped before it: nobody is waited for who might still say something.
-        let header = self.settings.load().settings.limits.header;
-        let site = Arc::new(DemoSite::new(Limits { header, linger: Duration::ZERO, drain: DRAIN }));
+        let limits = self.settings.load().settings.limits;
+        let site = Arc::new(DemoSite::new(Limits { linger: Duration::ZERO, ..limits }));
         let socket = Arc::downgrade(socket);
         tokio::select! {
             served = serve(cx, &socket, &site) => served,

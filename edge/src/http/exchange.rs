@@ -119,8 +119,25 @@ impl Exchange {
         answer.map(|body| Sent { body, exchange: self }.boxed_unsync())
     }
 
+    /// Its answer is a tunnel, which takes the exchange along.
+    pub(super) fn switches<B>(mut self, answer: &Response<B>) -> Self {
+        self.answered = Some(answer.status());
+        self.upstream = answer.extensions().get::<HttpInfo>().map(HttpInfo::remote_addr);
+        self
+    }
+
+    /// A tunnel was closed by one of its ends.
+    pub(super) fn ends_whole(&mut self) {
+        self.ended = Ended::Whole;
+    }
+
+    /// Where bytes are counted.
+    pub(super) fn stats(&self) -> Arc<Stats> {
+        Arc::clone(&self.books.stats)
+    }
+
     /// So many bytes of its answer were taken.
-    fn sends(&mut self, bytes: u64) {
+    pub(super) fn sends(&mut self, bytes: u64) {
         self.sent += bytes;
         if let Some(left) = &mut self.left {
             *left = left.saturating_sub(bytes);

@@ -8,6 +8,7 @@ use hyper::{Method, Response, StatusCode};
 
 use super::body::{Body, FileBody, text};
 use super::plain;
+use super::refuse::unescaped;
 
 /// Answers `GET` and `HEAD` of one path below a folder; the folder's own links were followed.
 pub(crate) async fn answer(folder: &Path, method: &Method, path: &str) -> Response<Body> {
@@ -49,7 +50,7 @@ async fn open(path: &Path) -> Option<(tokio::fs::File, u64)> {
 
 /// The relative path that the path of a request means, if it stays below where it starts.
 fn relative(path: &str) -> Option<PathBuf> {
-    let path = decoded(path)?;
+    let path = String::from_utf8(unescaped(path)?).ok()?;
     let mut relative = PathBuf::new();
     for name in path.split('/') {
         // A name with a dot in front is hidden, `.` and `..` among them; a colon or a backslash separates on
@@ -60,23 +61,6 @@ fn relative(path: &str) -> Option<PathBuf> {
         relative.push(name);
     }
     Some(relative)
-}
-
-/// Takes the percent signs out, once.
-fn decoded(path: &str) -> Option<String> {
-    let mut bytes = path.bytes();
-    let mut decoded = Vec::with_capacity(path.len());
-    while let Some(byte) = bytes.next() {
-        decoded.push(match byte {
-            b'%' => {
-                let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
-                let (high, low) = (digit(bytes.next())?, digit(bytes.next())?);
-                u8::try_from(16 * high + low).ok()?
-            }
-            byte => byte,
-        });
-    }
-    String::from_utf8(decoded).ok()
 }
 
 fn kind(path: &Path) -> &'static str {
@@ -125,10 +109,5 @@ mod tests {
         for path in out {
             assert!(relative(path).is_none(), "{path}");
         }
-    }
-
-    #[test]
-    fn percent_signs_are_taken_out_once() {
-        assert_eq!(decoded("%252e%252e").unwrap(), "%2e%2e");
     }
 }

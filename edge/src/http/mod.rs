@@ -4,11 +4,17 @@ pub(crate) mod body;
 mod doors;
 mod exchange;
 mod files;
+mod frames;
+mod headers;
 mod inherited;
+mod lent;
 mod listen;
 mod proxy;
+mod refuse;
 pub(crate) mod serve;
 mod site;
+mod tunnel;
+mod wire;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};

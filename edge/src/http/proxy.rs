@@ -1,88 +1,178 @@
-//! Passes requests on to a server of a pool, streaming both ways.
+//! Passes requests on to a server of a pool, streaming both ways, and again where the first time was surely none.
 
-use http_body_util::BodyExt;
-use hyper::body::Body as _;
-use hyper::header::{
-    CONNECTION, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
-    VIA,
-};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as _, Incoming};
+use hyper::http::request::Parts;
 use hyper::http::uri::{Authority, PathAndQuery, Scheme};
 use hyper::{Request, Response, StatusCode, Uri, Version};
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
-use hyper_util::rt::TokioExecutor;
+use hyper_util::client::legacy::{Client, Error};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use mainstay_hyper::Connection;
 use tokio::time::timeout;
 
 use super::body::{Body, text};
+use super::headers::{From, to_client, to_upstream};
+use super::lent::{Lent, Owner, lend};
 use super::plain;
+use super::refuse::authority;
+use super::tunnel::Wish;
+use super::wire::{Wires, was_stale};
 use crate::dns::Connect;
+use crate::settings::Forwarding;
 use crate::upstreams::{Attempt, Nobody, Pool, Tried};
+
+type Wired = Client<Wires, Lent>;
 
 /// A client with its pool of connections; dropping it closes those that are idle.
 pub(crate) struct Proxy {
-    client: Client<HttpConnector<Connect>, Body>,
+    kept: Wired,
+    /// Each of its requests has a connection of its own, which nobody can have closed while it was idle.
+    fresh: Wired,
+}
+
+/// How sending a request failed.
+enum Failed {
+    Error(Error),
+    /// Nothing was heard, and nothing more of the body sent, for as long as the pool has patience.
+    Silent,
 }
 
 impl Proxy {
     /// Names lead to where `connect` knows; nothing is waited for.
     pub(crate) fn new(connect: Connect) -> Self {
-        let mut connector = HttpConnector::new_with_resolver(connect);
-        connector.set_nodelay(true);
-        Self { client: Client::builder(TokioExecutor::new()).build(connector) }
+        let wires = Wires::new(connect);
+        let client = || {
+            let mut client = Client::builder(TokioExecutor::new());
+            client.pool_timer(TokioTimer::new());
+            client
+        };
+        Self { kept: client().build(wires.clone()), fresh: client().pool_max_idle_per_host(0).build(wires) }
     }
 
     /// Passes one request on; `path` is what the server is asked for.
     ///
-    /// A server that cannot be reached has seen nothing of it: as long as there is no body that went with it, the next one
-    /// of the pool is asked.
-    pub(crate) async fn pass(&self, pool: &Pool, path: &str, request: Request<Body>) -> Response<Body> {
+    /// It is sent again only if it was surely not processed, or if twice is once. A server that cannot be reached has
+    /// seen nothing of it: as long as nobody has begun to read its body, the next one of the pool is asked. Where a
+    /// connection that had been idle ends before a byte of the answer, the same server is asked on a new one, once, if
+    /// the method is idempotent (RFC 9110, 9.2.2) and there is no body. A request of which not a byte was written is the
+    /// client's own to repeat, which it does.
+    pub(crate) async fn pass(
+        &self,
+        pool: &Pool,
+        path: &str,
+        forwarding: Forwarding,
+        mut request: Request<Body>,
+    ) -> Response<Body> {
         let Ok(path) = PathAndQuery::try_from(path) else {
             return plain(StatusCode::BAD_REQUEST, "this path cannot be passed on\n");
         };
-        let (mut head, body) = request.into_parts();
-        head.version = Version::HTTP_11;
-        drop_hop_by_hop(&mut head.headers);
-        head.headers.remove(HOST);
-        head.headers.remove(EXPECT);
-        head.headers.append(VIA, HeaderValue::from_static("1.1 edge"));
-        let again = (body.is_end_stream() && pool.has_several()).then(|| head.clone());
-        let (mut parcel, mut tried, mut last) = ((head, body), Tried::NONE, None);
+        let wish = Wish::of(&mut request);
+        let (head, mut body) = prepared(request, forwarding, wish.as_ref());
+        let repeatable = body.is_end_stream() && head.method.is_idempotent();
+        let again = (repeatable || pool.has_several()).then(|| head.clone());
+        let (mut next, mut tried, mut last) = (Some(head), Tried::NONE, None);
         loop {
             let server = match pool.pick(tried) {
                 Ok(server) => server,
                 Err(nobody) => return last.unwrap_or_else(|| unasked(nobody)),
             };
             let to = server.authority();
-            let (mut head, body) = parcel;
+            let Some(mut head) = next.take().or_else(|| again.clone()) else {
+                return last.unwrap_or_else(|| unasked(Nobody::Tried));
+            };
             head.uri = uri(to, &path);
-            let asked = self.client.request(Request::from_parts(head, body));
-            match timeout(pool.patience, asked).await {
-                Ok(Ok(answer)) => {
-                    server.report(Attempt::Answered(answer.status()));
-                    let mut answer = answer.map(|body| body.map_err(Into::into).boxed_unsync());
-                    drop_hop_by_hop(answer.headers_mut());
-                    return answer;
-                }
-                Ok(Err(error)) if error.is_connect() => {
-                    server.report(Attempt::Unreached);
-                    let said = format!("the upstream {to} cannot be reached: {}\n", last_cause(&error));
-                    let failed = plain(StatusCode::BAD_GATEWAY, said);
-                    let Some(head) = &again else { return failed };
-                    (tried, last) = (server.and(tried), Some(failed));
-                    parcel = (head.clone(), text(""));
-                }
-                Ok(Err(error)) => {
-                    server.report(Attempt::Broken);
-                    let said = format!("the upstream {to} broke off: {}\n", last_cause(&error));
-                    return plain(StatusCode::BAD_GATEWAY, said);
-                }
-                Err(_) => {
-                    server.report(Attempt::Broken);
-                    let said = format!("the upstream {to} did not answer in {:?}\n", pool.patience);
-                    return plain(StatusCode::GATEWAY_TIMEOUT, said);
-                }
+            let (lent, mut owner) = lend(body);
+            let mut sent = send(&self.kept, pool, Request::from_parts(head, lent), &owner).await;
+            if repeatable
+                && let Err(Failed::Error(error)) = &sent
+                && was_stale(error)
+                && let Some(mut head) = again.clone()
+            {
+                head.uri = uri(to, &path);
+                let (lent, new) = lend(text(""));
+                owner = new;
+                sent = send(&self.fresh, pool, Request::from_parts(head, lent), &owner).await;
             }
+            let (attempt, status, why) = match sent {
+                Ok(answer) => {
+                    server.report(Attempt::Answered(answer.status()));
+                    return answered(answer, wish);
+                }
+                Err(Failed::Error(error)) if error.is_connect() => {
+                    let why = format!("cannot be reached: {}", last_cause(&error));
+                    (Attempt::Unreached, StatusCode::BAD_GATEWAY, why)
+                }
+                Err(Failed::Error(error)) => {
+                    (Attempt::Broken, StatusCode::BAD_GATEWAY, format!("broke off: {}", last_cause(&error)))
+                }
+                Err(Failed::Silent) => {
+                    let why = format!("did not answer in {:?}", pool.patience);
+                    (Attempt::Broken, StatusCode::GATEWAY_TIMEOUT, why)
+                }
+            };
+            server.report(attempt);
+            let failed = plain(status, format!("the upstream {to} {why}\n"));
+            match owner.back() {
+                Some(whole) if attempt == Attempt::Unreached => body = whole,
+                _ => return failed,
+            }
+            (tried, last) = (server.and(tried), Some(failed));
         }
     }
+}
+
+/// Sends a request, and waits for the head of its answer for as long as the pool has patience; for longer while its
+/// body is being sent, because then it is the client's time.
+async fn send(
+    client: &Wired,
+    pool: &Pool,
+    request: Request<Lent>,
+    owner: &Owner,
+) -> Result<Response<Incoming>, Failed> {
+    let mut asked = client.request(request);
+    loop {
+        let pieces = owner.pieces();
+        match timeout(pool.patience, &mut asked).await {
+            Ok(answer) => return answer.map_err(Failed::Error),
+            Err(_) if owner.pieces() > pieces => {}
+            Err(_) => return Err(Failed::Silent),
+        }
+    }
+}
+
+/// A request as an upstream is to see it, but for whom it goes to.
+fn prepared(request: Request<Body>, forwarding: Forwarding, wish: Option<&Wish>) -> (Parts, Body) {
+    let peer = request.extensions().get::<Connection>().and_then(|connection| connection.peer().address());
+    let (peer, host) = (peer.map(|peer| peer.ip()), authority(&request));
+    let from = From { peer, host, version: request.version() };
+    let (mut head, body) = request.into_parts();
+    head.version = Version::HTTP_11;
+    head.extensions.clear();
+    to_upstream(&mut head.headers, &from, forwarding);
+    if let Some(wish) = wish {
+        wish.ask(&mut head.headers);
+    }
+    (head, body)
+}
+
+/// An answer as a client is to see it.
+fn answered(mut answer: Response<Incoming>, wish: Option<Wish>) -> Response<Body> {
+    let mut ends = None;
+    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        ends = wish.and_then(|wish| wish.granted(&mut answer));
+        if ends.is_none() {
+            return plain(StatusCode::BAD_GATEWAY, "the upstream speaks what it was not asked to\n");
+        }
+    }
+    let version = answer.version();
+    to_client(answer.headers_mut(), version);
+    let mut answer = answer.map(|body| body.map_err(Into::into).boxed_unsync());
+    if let Some(ends) = ends {
+        ends.say(answer.headers_mut());
+        *answer.body_mut() = text("");
+        answer.extensions_mut().insert(ends);
+    }
+    answer
 }
 
 fn uri(server: &Authority, path: &PathAndQuery) -> Uri {
@@ -100,59 +190,10 @@ fn unasked(nobody: Nobody) -> Response<Body> {
     }
 }
 
-/// Takes out what is between two neighbours only.
-fn drop_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    let fixed = [
-        CONNECTION,
-        TE,
-        TRAILER,
-        TRANSFER_ENCODING,
-        UPGRADE,
-        HeaderName::from_static("keep-alive"),
-        HeaderName::from_static("proxy-connection"),
-        HeaderName::from_static("proxy-authenticate"),
-        HeaderName::from_static("proxy-authorization"),
-    ];
-    for name in named.iter().chain(&fixed) {
-        headers.remove(name);
-    }
-}
-
 fn last_cause(error: &dyn std::error::Error) -> String {
     let mut last = error;
     while let Some(source) = last.source() {
         last = source;
     }
     last.to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_between_two_neighbours_is_not_passed_on() {
-        let mut headers = HeaderMap::new();
-        for (name, value) in [
-            ("connection", "keep-alive, X-Mine"),
-            ("keep-alive", "3"),
-            ("x-mine", "1"),
-            ("upgrade", "h2c"),
-            ("x-kept", "1"),
-            ("content-length", "3"),
-        ] {
-            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
-        }
-        drop_hop_by_hop(&mut headers);
-        let mut left: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
-        left.sort_unstable();
-        assert_eq!(left, ["content-length", "x-kept"]);
-    }
 }

@@ -16,7 +16,8 @@ use super::doors::Doors;
 use super::exchange::{Books, Exchange};
 use super::proxy::Proxy;
 use super::serve::Site;
-use super::{files, plain};
+use super::tunnel::{self, Ends};
+use super::{files, plain, refuse};
 use crate::dns::Dns;
 use crate::first_words::Facts;
 use crate::mark::Mark;
@@ -50,14 +51,23 @@ pub(crate) struct Edge {
 impl Site for Edge {
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let (mut exchange, asks) = Exchange::begin(&self.books, &self.routes.load(), &request);
-        let answer = match exchange.enter(asks).await {
+        if let Some(refusal) = refuse::refusal(&request) {
+            return exchange.answers(refusal.answer());
+        }
+        let mut answer = match exchange.enter(asks).await {
             Err(refused) => refused.answer(),
             // Whatever the answer reads from here on, it reads of one epoch, whoever published it. A request waits for
             // its place and the body is sent outside of this: an epoch is held no longer than its answer is made.
             Ok(()) if self.pins => self.context.pin().scope(self.route(request)).await,
             Ok(()) => self.route(request).await,
         };
-        exchange.answers(answer)
+        match answer.extensions_mut().remove::<Ends>() {
+            Some(ends) => {
+                tunnel::open(&self.context, ends, exchange.switches(&answer));
+                answer
+            }
+            None => exchange.answers(answer),
+        }
     }
 
     fn limits(&self) -> Limits {
@@ -80,9 +90,11 @@ impl Edge {
             },
             Some((To::Upstream(pool), rest)) => {
                 let query = request.uri().query().map_or_else(String::new, |query| format!("?{query}"));
-                let path = format!("/{rest}{query}");
+                let (path, forwarding) = (format!("/{rest}{query}"), self.settings.load().settings.forwarded);
                 match self.upstreams.pool(pool) {
-                    Some(pool) => self.proxy.pass(&pool, &path, self.books.received(request)).await,
+                    Some(pool) => {
+                        self.proxy.pass(&pool, &path, forwarding, self.books.received(request)).await
+                    }
                     // Only where a request is not answered from one epoch.
                     None => plain(StatusCode::SERVICE_UNAVAILABLE, format!("there is no pool '{pool}'\n")),
                 }

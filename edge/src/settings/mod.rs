@@ -55,12 +55,24 @@ pub(crate) struct Settings {
     pub(crate) upstreams: BTreeMap<String, PoolSettings>,
     /// Who is asked for the addresses of names: the system's servers if nobody is named.
     pub(crate) dns: Vec<SocketAddr>,
+    /// What becomes of the `Forwarded` that a client sends.
+    pub(crate) forwarded: Forwarding,
     /// How long clients may take.
     pub(crate) limits: Limits,
     /// How many requests there may be at a time.
     pub(crate) most: Most,
     /// Where each request gets a line; `None` is nowhere.
     pub(crate) access_log: Option<LogSettings>,
+}
+
+/// What becomes of what a client says of whom it asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Forwarding {
+    /// It is taken out: anybody can write that.
+    #[default]
+    Replace,
+    /// It stays in front: before edge is another proxy, and nobody else.
+    Append,
 }
 
 /// The access log.
@@ -79,7 +91,7 @@ pub(crate) struct Limits {
     pub(crate) header: Duration,
     /// For one more request on an idle connection, once edge is stopping.
     pub(crate) linger: Duration,
-    /// For what is in flight then.
+    /// For answers and tunnels that a stop finds; who takes longer is cut.
     pub(crate) drain: Duration,
 }
 

@@ -12,7 +12,7 @@ use serde_saphyr::{Location, SnippetMode, Spanned, UserMessageFormatter, render_
 use super::listen::Listen;
 use super::most::{self, RawRouteMost};
 use super::pools::{self, RawPool};
-use super::{Limits, LogSettings, Settings};
+use super::{Forwarding, Limits, LogSettings, Settings};
 use crate::access_log::Format;
 
 /// Everything that is wrong with one text, in the order of the text.
@@ -85,6 +85,7 @@ pub(crate) fn parse(text: &str, file: &Path, folder: &Path) -> Result<Settings, 
         pins: reader.read(raw.demo.unwrap_or_default().pin, switch).unwrap_or_else(|| unplaced(true)),
         upstreams: pools::read(&mut reader, raw.upstreams),
         dns: reader.dns_servers(raw.dns.unwrap_or_default().servers),
+        forwarded: reader.read(raw.forwarded, forwarding).map_or_else(Forwarding::default, |f| f.value),
         limits: Limits {
             header: reader.read(limits.header, duration).map_or(super::HEADER, |d| d.value),
             linger: reader.read(limits.linger, duration).map_or(super::LINGER, |d| d.value),
@@ -111,6 +112,7 @@ struct Raw {
     demo: Option<RawDemo>,
     upstreams: Option<BTreeMap<String, Spanned<RawPool>>>,
     dns: Option<RawDns>,
+    forwarded: Option<Spanned<String>>,
     limits: Option<RawLimits>,
     access_log: Option<Spanned<String>>,
     access_log_format: Option<Spanned<String>>,
@@ -262,6 +264,14 @@ fn log_format(text: &str) -> Result<Format, String> {
     }
 }
 
+fn forwarding(text: &str) -> Result<Forwarding, String> {
+    match text {
+        "replace" => Ok(Forwarding::Replace),
+        "append" => Ok(Forwarding::Append),
+        _ => Err(format!("'{text}' is neither 'replace' nor 'append'")),
+    }
+}
+
 pub(super) fn switch(text: &str) -> Result<bool, String> {
     match text {
         "on" => Ok(true),
@@ -333,7 +343,7 @@ mod tests {
         let nothing = read("").unwrap();
         assert_eq!(built_in.listen[0].value, nothing.listen[0].value);
         assert_eq!(built_in.greeting, nothing.greeting);
-        assert_eq!(built_in.limits, nothing.limits);
+        assert_eq!((built_in.limits, built_in.forwarded), (nothing.limits, nothing.forwarded));
         let mut pool = built_in.upstreams["demo"].clone();
         pool.servers[0].address.place = (1, 1);
         assert_eq!(pool, nothing.upstreams["demo"]);
@@ -348,7 +358,8 @@ mod tests {
                     lock: /run/e.lock\ndns:\n  servers: [10.0.0.53, '[::1]:5353']\nupstreams:\n  db:\n    \
                     servers: ['db:9', 'db:10 weight 3', built-in]\n    wait: on\n    patience: 2m\n    \
                     check: {path: /up?x, interval: off, timeout: 7ms, rise: 4, fall: 5}\n    \
-                    eject: {failures: off, time: 1m, share: 50%}\nlimits:\n  header: 3s\n  linger: 40ms\n  drain: 2s\n";
+                    eject: {failures: off, time: 1m, share: 50%}\nlimits:\n  header: 3s\n  linger: 40ms\n  drain: 9s\n\
+                    forwarded: append\n";
         let settings = read(text).unwrap();
         assert_eq!(settings.listen[0].value.to_string(), "[::1]:1");
         assert_eq!(settings.listen[1].value.to_string(), "[::1]:2");
@@ -359,9 +370,10 @@ mod tests {
             Limits {
                 header: Duration::from_secs(3),
                 linger: Duration::from_millis(40),
-                drain: Duration::from_secs(2),
+                drain: Duration::from_secs(9),
             }
         );
+        assert_eq!(settings.forwarded, Forwarding::Append);
         let dns: Vec<String> = settings.dns.iter().map(ToString::to_string).collect();
         assert_eq!(dns, ["10.0.0.53:53", "[::1]:5353"]);
         let pool = &settings.upstreams["db"];

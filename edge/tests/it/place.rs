@@ -15,6 +15,11 @@ pub(crate) const WITHIN: Duration = Duration::from_secs(20);
 /// The smallest `http.yaml` that disturbs nobody.
 pub(crate) const QUIET: &str = "listen: 127.0.0.1:0\n";
 
+/// The settings of an edge that passes `/demo/` on to this server, which nobody checks.
+pub(crate) fn before(upstream: SocketAddr) -> String {
+    format!("{QUIET}upstreams:\n  demo:\n    servers: ['{upstream}']\n    check: {{interval: off}}\n")
+}
+
 /// A folder that is the configuration, the home of locks, and all else that an edge needs. Removed when
 /// dropped.
 pub(crate) struct Place {

@@ -1,0 +1,169 @@
+//! What a gateway does to headers: takes out what is between two neighbours, says whom it answers for, and through whom
+//! it went.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use hyper::Version;
+use hyper::header::{
+    CONNECTION, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
+};
+use hyper::http::uri::Authority;
+
+use crate::settings::Forwarding;
+
+/// The usual headers from before RFC 7239: an upstream that believes them believes whoever wrote them.
+const OLDER: [&str; 6] = [
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+    "x-forwarded-server",
+    "x-real-ip",
+];
+
+/// Whom a request comes from.
+pub(super) struct From {
+    /// The other end of its connection, where that has an address.
+    pub(super) peer: Option<IpAddr>,
+    /// Whom it was for.
+    pub(super) host: Option<Authority>,
+    pub(super) version: Version,
+}
+
+/// Makes the headers of a request those that an upstream is to see.
+pub(super) fn to_upstream(headers: &mut HeaderMap, from: &From, forwarding: Forwarding) {
+    drop_hop_by_hop(headers);
+    headers.remove(HOST);
+    headers.remove(EXPECT);
+    if forwarding == Forwarding::Replace {
+        headers.remove(FORWARDED);
+        for name in OLDER {
+            headers.remove(name);
+        }
+    }
+    if let Ok(forwarded) = HeaderValue::from_str(&forwarded(from)) {
+        headers.append(FORWARDED, forwarded);
+    }
+    headers.append(VIA, HeaderValue::from_static(via(from.version)));
+}
+
+/// Makes the headers of an answer those that a client is to see; `version` is the upstream's.
+pub(super) fn to_client(headers: &mut HeaderMap, version: Version) {
+    drop_hop_by_hop(headers);
+    headers.append(VIA, HeaderValue::from_static(via(version)));
+}
+
+/// RFC 7239, 4. What has a colon or brackets in it must be quoted.
+fn forwarded(from: &From) -> String {
+    let mut forwarded = match from.peer {
+        Some(IpAddr::V4(peer)) => format!("for={peer}"),
+        Some(IpAddr::V6(peer)) => match peer.to_ipv4_mapped() {
+            Some(peer) => format!("for={peer}"),
+            None => format!("for=\"[{peer}]\""),
+        },
+        None => "for=unknown".to_owned(),
+    };
+    if let Some(host) = &from.host {
+        let _ = write!(forwarded, ";host=\"{host}\"");
+    }
+    forwarded.push_str(";proto=http");
+    forwarded
+}
+
+/// RFC 9110, 7.6.3: the version in which it was received.
+fn via(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "1.0 edge",
+        Version::HTTP_2 => "2 edge",
+        _ => "1.1 edge",
+    }
+}
+
+/// RFC 9110, 7.6.1: what `Connection` names, and what has always been between two neighbours.
+fn drop_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+        .collect();
+    let fixed = [
+        CONNECTION,
+        TE,
+        TRAILER,
+        TRANSFER_ENCODING,
+        UPGRADE,
+        PROXY_AUTHENTICATE,
+        PROXY_AUTHORIZATION,
+        HeaderName::from_static("keep-alive"),
+        HeaderName::from_static("proxy-connection"),
+        HeaderName::from_static("http2-settings"),
+    ];
+    for name in named.iter().chain(&fixed) {
+        headers.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        lines
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect()
+    }
+
+    fn from(peer: &str) -> From {
+        let host = Some(Authority::from_static("edge:8080"));
+        From { peer: peer.parse().ok(), host, version: Version::HTTP_11 }
+    }
+
+    #[test]
+    fn what_is_between_two_neighbours_is_not_passed_on() {
+        let mut headers = headers(&[
+            ("connection", "keep-alive, X-Mine"),
+            ("keep-alive", "3"),
+            ("x-mine", "1"),
+            ("upgrade", "h2c"),
+            ("x-kept", "1"),
+            ("content-length", "3"),
+        ]);
+        headers.append(CONNECTION, HeaderValue::from_static("x-too,"));
+        headers.append("x-too", HeaderValue::from_static("1"));
+        headers.append("http2-settings", HeaderValue::from_static("AAMAAABk"));
+        to_client(&mut headers, Version::HTTP_11);
+        let mut left: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["content-length", "via", "x-kept"]);
+    }
+
+    #[test]
+    fn what_a_client_says_of_itself_is_replaced_or_stands_before_what_is_known() {
+        let lies = [("forwarded", "for=10.0.0.1"), ("x-forwarded-for", "10.0.0.1"), ("connection", "via")];
+        let mut replaced = headers(&lies);
+        to_upstream(&mut replaced, &from("192.0.2.7"), Forwarding::Replace);
+        let ours = "for=192.0.2.7;host=\"edge:8080\";proto=http";
+        assert_eq!(replaced.get_all(FORWARDED).iter().collect::<Vec<_>>(), [ours]);
+        assert_eq!(
+            (replaced.get("x-forwarded-for"), replaced.get(VIA).unwrap()),
+            (None, &HeaderValue::from_static("1.1 edge"))
+        );
+
+        let mut appended = headers(&lies);
+        to_upstream(&mut appended, &from("192.0.2.7"), Forwarding::Append);
+        assert_eq!(appended.get_all(FORWARDED).iter().collect::<Vec<_>>(), ["for=10.0.0.1", ours]);
+        assert_eq!(appended.get("x-forwarded-for").unwrap(), "10.0.0.1");
+    }
+
+    #[test]
+    fn addresses_are_written_as_rfc_7239_has_them() {
+        let said = |peer| forwarded(&From { host: None, ..from(peer) });
+        assert_eq!(said("2001:db8::1"), "for=\"[2001:db8::1]\";proto=http");
+        assert_eq!(said("::ffff:192.0.2.7"), "for=192.0.2.7;proto=http");
+        assert_eq!(said("nobody"), "for=unknown;proto=http");
+    }
+}

@@ -1,0 +1,97 @@
+//! The body of a request, which comes back where nobody has begun to read it.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use tokio::sync::oneshot;
+
+use super::body::{Body, BodyError, text};
+
+/// A body that was lent to whoever sends it.
+pub(super) struct Lent {
+    body: Body,
+    /// Gone as soon as it is read.
+    back: Option<oneshot::Sender<Body>>,
+    pieces: Arc<AtomicU64>,
+}
+
+/// What its owner keeps meanwhile.
+pub(super) struct Owner {
+    back: oneshot::Receiver<Body>,
+    pieces: Arc<AtomicU64>,
+}
+
+/// Lends a body.
+pub(super) fn lend(body: Body) -> (Lent, Owner) {
+    let ((sender, receiver), pieces) = (oneshot::channel(), Arc::<AtomicU64>::default());
+    (Lent { body, back: Some(sender), pieces: Arc::clone(&pieces) }, Owner { back: receiver, pieces })
+}
+
+impl Owner {
+    /// The body, if it was dropped before anybody has begun to read it.
+    pub(super) fn back(&mut self) -> Option<Body> {
+        self.back.try_recv().ok()
+    }
+
+    /// How many pieces of it were read.
+    pub(super) fn pieces(&self) -> u64 {
+        self.pieces.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(back) = self.back.take() {
+            // Nobody waits for it where the whole request was given up.
+            let _ = back.send(std::mem::replace(&mut self.body, text("")));
+        }
+    }
+}
+
+impl HttpBody for Lent {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        self.back = None;
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        if frame.is_ready() {
+            self.pieces.fetch_add(1, Ordering::Relaxed);
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_comes_back_until_it_is_read() {
+        let (lent, mut owner) = lend(text("whole"));
+        assert!(owner.back().is_none());
+        drop(lent);
+        let (mut lent, mut owner) = lend(owner.back().unwrap());
+        assert_eq!(lent.frame().await.unwrap().unwrap().into_data().unwrap(), "whole");
+        drop(lent);
+        assert!(owner.back().is_none());
+        assert_eq!(owner.pieces(), 1);
+    }
+}
