@@ -66,7 +66,7 @@ mod tests {
         match length {
             0..126 => frame.push(mask | u8::try_from(length).unwrap()),
             126..65_536 => {
-                frame.push(mask | 126);
+                frame.push(mask | 0x7E);
                 frame.extend(u16::try_from(length).unwrap().to_be_bytes());
             }
             _ => {

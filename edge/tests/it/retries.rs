@@ -86,7 +86,6 @@ fn gave_up(answer: &Answer) {
     assert!(answer.text().contains("broke off"), "{}", answer.text());
 }
 
-/// Shown to fail without the second attempt, and without the note that nothing was heard.
 #[tokio::test]
 async fn what_may_be_repeated_is_sent_again_when_an_idle_connection_ends_without_a_byte() {
     let Kept { child, mut client, upstream, mut line, .. } = kept("again").await;
@@ -104,7 +103,6 @@ async fn what_may_be_repeated_is_sent_again_when_an_idle_connection_ends_without
     line.hears_no_more().await;
 }
 
-/// Shown to fail where every method is taken for one that may be repeated.
 #[tokio::test]
 async fn what_may_not_be_repeated_is_sent_once() {
     let Kept { child, mut client, upstream, mut line, .. } = kept("once").await;
@@ -166,7 +164,6 @@ async fn an_answer_that_breaks_off_in_the_middle_is_cut_and_not_asked_for_again(
     stopped(child).await;
 }
 
-/// Shown to fail where only requests without a body go on to the next server.
 #[tokio::test]
 async fn a_body_that_nobody_has_begun_to_read_goes_to_the_next_server() {
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();

@@ -36,7 +36,6 @@ async fn reads(stream: &mut TcpStream, from: usize) {
     }
 }
 
-/// Shown to fail with bodies that are collected before they are passed on: what comes first never comes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_larger_than_any_buffer_is_passed_on_piece_by_piece_both_ways() {
     let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();

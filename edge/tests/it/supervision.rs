@@ -76,7 +76,7 @@ async fn a_panic_becomes_generation_2_after_100_ms_with_file_and_line() {
     let (load, mut client) = (load(address), Client::new(address));
     assert_eq!(client.get("/demo/hello").await.unwrap().status, 200);
 
-    assert_eq!(client.get("/demo/panic").await.unwrap().status, 502);
+    assert_eq!(client.post("/demo/panic", bytes::Bytes::new()).await.unwrap().status, 502);
     let since = Instant::now();
     // Its socket is kept: who comes meanwhile waits for the next generation.
     assert_eq!(client.get("/demo/hello").await.unwrap().status, 200);

@@ -73,7 +73,6 @@ async fn an_upgrade_is_passed_through_and_then_bytes_are() {
     stopped(child).await;
 }
 
-/// Without the word the stop waits for its deadline; put in at once, it would be in the middle of a frame.
 #[tokio::test]
 async fn at_a_stop_the_client_is_told_behind_the_frame_that_is_on_its_way() {
     let (_place, child, mut client, mut server, _) = open("goodbye", GRANTS).await;
@@ -98,7 +97,6 @@ async fn at_a_stop_the_client_is_told_behind_the_frame_that_is_on_its_way() {
     assert!(ended.took < std::time::Duration::from_secs(5), "{:?}", ended.took);
 }
 
-/// Shown to fail without `drain` as the deadline: then the stop takes all of its twenty seconds.
 #[tokio::test]
 async fn who_is_told_and_stays_is_cut_at_the_deadline_and_counted() {
     let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
