@@ -141,7 +141,7 @@ async fn a_line_says_who_answered_how_much_and_whether_that_was_all_of_it() {
     assert!(hello.contains(" 127.0.0.1:") && hello.ends_with(" whole"), "{hello}");
     line("\"GET /nowhere HTTP/1.1\" 404 ");
     line(
-        "\"GET /a%0Ab HTTP/1.1\" 404 71 \"[a] \\x22\" \"x\\x22 200 0 \\x22-\\x22 \\x22[2J\\xC3\\xA4\\x5C\" 0.",
+        "\"GET /a%0Ab HTTP/1.1\" 400 41 \"[a] \\x22\" \"x\\x22 200 0 \\x22-\\x22 \\x22[2J\\xC3\\xA4\\x5C\" 0.",
     );
     assert!(line("\"GET /files/big ").ends_with(" cut"));
     // What has a control byte in a header is no request, and gets no line.
