@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 
 use self::site::DemoSite;
 use crate::http::serve::{Socket, serve};
-use crate::settings::{DRAIN, Limits, SettingsFile};
+use crate::settings::{Limits, SettingsFile};
 
 /// The server, where a pool has it.
 #[derive(Default)]

@@ -19,10 +19,10 @@ use tokio::time::{interval, timeout};
 use crate::place::{Place, WITHIN, ends, said};
 
 /// How long the stop may wait for what is in flight.
-const DRAIN: Duration = Duration::from_millis(1200);
+const DRAIN: Duration = Duration::from_secs(4);
 
 const SETTINGS: &str = "listen: 127.0.0.1:0\nfiles: public\nroutes:\n  /asked: text answered\n\
-                        limits:\n  header: 60s\n  linger: 250ms\n  drain: 1200ms\n";
+                        limits:\n  header: 60s\n  linger: 250ms\n  drain: 4s\n";
 
 /// More than the kernel holds for a client that does not read.
 const BIG: usize = 32 << 20;
