@@ -15,7 +15,7 @@ use crate::place::{Place, WITHIN, ready, stopped};
 const CLIENTS: usize = 4;
 
 /// How many requests there are where nobody asks for more: `EDGE_EPOCH_REQUESTS=1000000` is the long form.
-const REQUESTS: u64 = 50_000;
+const REQUESTS: u64 = 20_000;
 
 /// How long the long form may take.
 const LONGEST: Duration = Duration::from_secs(900);
