@@ -135,7 +135,8 @@ impl Server {
     /// Sets for how long a stop serves HTTP/1.1 connections on before it closes those that are idle; 100 ms by default.
     ///
     /// Answers that are begun in that time say `Connection: close`. A client that has just sent its next request gets it
-    /// answered, where an immediate close would lose it; whose answer was begun before has the time from its end. HTTP/2 needs none, and a stop without connections does not take it.
+    /// answered, where an immediate close would lose it; whose answer was begun before has the time from its end.
+    /// HTTP/2 needs none, and a stop without connections does not take it.
     pub fn linger(mut self, linger: Duration) -> Self {
         self.limits.linger = linger;
         self
@@ -230,8 +231,8 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// [`ServeError::Listener`] (`MS0701`) when the listener cannot accept and never will. A machine that is short of descriptors
-    /// or memory is waited for, with a pause that grows to a second.
+    /// [`ServeError::Listener`] (`MS0701`) when the listener cannot accept and never will. A machine that is short of
+    /// descriptors or memory is waited for, with a pause that grows to a second.
     ///
     /// # Cancel safety
     ///

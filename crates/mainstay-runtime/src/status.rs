@@ -154,7 +154,8 @@ impl RunnableState {
 pub enum ReadyState {
     /// It does.
     Ready,
-    /// It does, without something that it wants, which is named; or the whole does, without one that failed for good or was stopped.
+    /// It does, without something that it wants, which is named; or the whole does, without one that failed for good or
+    /// was stopped.
     Degraded(Vec<Unready>),
     /// It does not. Empty: it is not in its run phase.
     Unready(Vec<Unready>),

@@ -1,6 +1,8 @@
 //! A request is sent again only where it was surely not processed, or where twice is once.
 //!
-//! What comes after each case is another request, so whatever was sent twice would be found in front of it.
+//! What comes after each case is another request, so whatever was sent twice would be found in front of it. Each half of
+//! the rule was switched off once (the method, the body, the idle connection, the byte that was heard, the body that comes
+//! back), and each time the test of it failed.
 
 use bytes::Bytes;
 use edge::drive::{Answer, Client, Failed};
@@ -16,6 +18,14 @@ struct Scripted(TcpListener);
 impl Scripted {
     async fn accepts(&self) -> Line {
         Line(timeout(WITHIN, self.0.accept()).await.expect("nobody connects").unwrap().0)
+    }
+
+    /// What comes next, on a new connection, is `/third`.
+    async fn answers_the_third(&self) -> Line {
+        let mut line = self.accepts().await;
+        assert_eq!(line.hears(0).await, "GET /third HTTP/1.1");
+        line.answers().await;
+        line
     }
 }
 
@@ -110,11 +120,7 @@ async fn what_may_not_be_repeated_is_sent_once() {
         let serves = async {
             assert_eq!(line.hears(body.len()).await, "POST /second HTTP/1.1");
             drop(line);
-            // The next one is another request.
-            let mut line = upstream.accepts().await;
-            assert_eq!(line.hears(0).await, "GET /third HTTP/1.1");
-            line.answers().await;
-            line
+            upstream.answers_the_third().await
         };
         let asks = async {
             gave_up(&client.post("/demo/second", Bytes::from(body)).await.unwrap());
@@ -133,9 +139,7 @@ async fn a_byte_of_an_answer_is_an_answer() {
         assert_eq!(line.hears(0).await, "GET /second HTTP/1.1");
         line.says("H").await;
         drop(line);
-        let mut line = upstream.accepts().await;
-        assert_eq!(line.hears(0).await, "GET /third HTTP/1.1");
-        line.answers().await;
+        upstream.answers_the_third().await;
     };
     let asks = async {
         gave_up(&client.get("/demo/second").await.unwrap());
@@ -152,9 +156,7 @@ async fn an_answer_that_breaks_off_in_the_middle_is_cut_and_not_asked_for_again(
         assert_eq!(line.hears(0).await, "GET /second HTTP/1.1");
         line.says("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf").await;
         drop(line);
-        let mut line = upstream.accepts().await;
-        assert_eq!(line.hears(0).await, "GET /third HTTP/1.1");
-        line.answers().await;
+        upstream.answers_the_third().await;
     };
     let asks = async {
         assert!(matches!(client.get("/demo/second").await, Err(Failed::Lost(_))));
@@ -199,9 +201,26 @@ async fn a_fresh_connection_that_ends_is_no_idle_one() {
         let mut line = upstream.accepts().await;
         assert_eq!(line.hears(0).await, "GET /second HTTP/1.1");
         drop(line);
+        upstream.answers_the_third().await;
+    };
+    let asks = async {
+        gave_up(&client.get("/demo/second").await.unwrap());
+        assert_eq!(client.get("/demo/third").await.unwrap().text(), "fine");
+    };
+    tokio::join!(asks, serves);
+    stopped(child).await;
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_at_its_first_request_is_no_idle_one() {
+    let Kept { child, mut client, upstream, mut line, .. } = kept("first").await;
+    line.0.shutdown().await.unwrap();
+    line.hears_no_more().await;
+    let serves = async {
         let mut line = upstream.accepts().await;
-        assert_eq!(line.hears(0).await, "GET /third HTTP/1.1");
-        line.answers().await;
+        assert_eq!(line.hears(0).await, "GET /second HTTP/1.1");
+        drop(line);
+        upstream.answers_the_third().await;
     };
     let asks = async {
         gave_up(&client.get("/demo/second").await.unwrap());

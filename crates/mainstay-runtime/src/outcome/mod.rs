@@ -15,8 +15,8 @@ use std::time::Duration;
 use crate::event::Event;
 use crate::signals::Signal;
 
-/// How long a report may take to be written. On a busy machine the thread that writes it may have to wait for its turn, and a
-/// report that is lost costs more than an exit that a full pipe holds for so long.
+/// How long a report may take to be written. On a busy machine the thread that writes it may have to wait for its turn,
+/// and a report that is lost costs more than an exit that a full pipe holds for so long.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What ended a run.
