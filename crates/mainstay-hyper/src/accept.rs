@@ -10,6 +10,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use hyper::body::{Body, Incoming};
 use hyper::{Request, Response};
 use mainstay_runtime::RunContext;
@@ -194,9 +195,9 @@ impl Host {
         let entry = self.roster.enter(peer, Box::new(io));
         let name = format!("connection {}", entry.shared().peer());
         let (limits, cx, shared) = (self.options.limits(), self.cx.clone(), Arc::clone(entry.shared()));
-        let serving = async move {
-            caught(&shared, connection(&shared, service, &limits, &cx)).await.unwrap_or(End::Well)
-        };
+        let theirs = Arc::clone(&shared);
+        let serving = async move { connection(&theirs, service, &limits, &cx).await };
+        let serving = caught(shared, serving).map(|end| end.unwrap_or(End::Well));
         self.cx.spawn(name, Child::new(serving, entry, permit));
     }
 

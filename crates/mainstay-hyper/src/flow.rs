@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::clock::now;
 
@@ -48,10 +49,12 @@ pub(crate) fn gave(length: usize) {
 }
 
 pin_project! {
-    /// A stream that is given up when its client takes nothing for too long.
+    /// A stream that is given up when its client takes nothing for too long, or its connection is over.
     pub(crate) struct Flowing<F> {
         #[pin]
         stream: F,
+        #[pin]
+        over: WaitForCancellationFutureOwned,
         flow: Flow,
         limit: Duration,
         // For which piece.
@@ -60,22 +63,33 @@ pin_project! {
 }
 
 impl<F> Flowing<F> {
-    pub(crate) fn new(stream: F, limit: Duration) -> Self {
-        Self { stream, flow: Flow::default(), limit, timer: None }
+    pub(crate) fn new(stream: F, limit: Duration, over: CancellationToken) -> Self {
+        Self { stream, over: over.cancelled_owned(), flow: Flow::default(), limit, timer: None }
     }
 }
 
-/// It was given up.
-pub(crate) struct Stalled;
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flowed {
+    /// By itself.
+    Whole,
+    /// Its client took nothing for too long.
+    Stalled,
+    /// With its connection.
+    Over,
+}
 
 impl<F: Future<Output = ()>> Future for Flowing<F> {
-    type Output = Result<(), Stalled>;
+    type Output = Flowed;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
+        if this.over.poll(cx).is_ready() {
+            return Poll::Ready(Flowed::Over);
+        }
         let stream = this.stream;
         if FLOW.sync_scope(this.flow.clone(), || stream.poll(cx)).is_ready() {
-            return Poll::Ready(Ok(()));
+            return Poll::Ready(Flowed::Whole);
         }
         let State { pieces, waits } = &*this.flow.0;
         let (piece, waits) = (pieces.load(Ordering::Relaxed), waits.load(Ordering::Relaxed));
@@ -91,7 +105,7 @@ impl<F: Future<Output = ()>> Future for Flowing<F> {
         // Without an end that the clock knows there is none.
         let Some((_, sleep)) = this.timer else { return Poll::Pending };
         ready!(sleep.as_mut().poll(cx));
-        Poll::Ready(Err(Stalled))
+        Poll::Ready(Flowed::Stalled)
     }
 }
 
@@ -103,5 +117,27 @@ fn sleep(timer: Option<(u64, Pin<Box<Sleep>>)>, at: Instant) -> Pin<Box<Sleep>> 
             timer
         }
         None => Box::pin(sleep_until(at)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+    use crate::caught::Caught;
+
+    /// A hundred streams are usual, and a service's future may be large.
+    #[test]
+    fn what_serves_a_stream_holds_it_once() {
+        fn served<F>(_: &F) -> usize {
+            size_of::<Caught<Flowing<F>>>()
+        }
+        let large = [0_u8; 4096];
+        let stream = async move {
+            pending::<()>().await;
+            drop(large);
+        };
+        assert!(served(&stream) < size_of_val(&stream) + 256, "{}", served(&stream));
     }
 }

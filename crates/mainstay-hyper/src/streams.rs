@@ -4,13 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use hyper::rt::Executor;
 use mainstay_runtime::RunContext;
 use mainstay_sync::GuardGroup;
 use tokio_util::sync::CancellationToken;
 
 use crate::caught::caught;
-use crate::flow::{Flowing, Stalled};
+use crate::flow::{Flowed, Flowing};
 use crate::shared::{Shared, count};
 
 /// Spawns the streams of one connection.
@@ -44,16 +45,17 @@ impl Streams {
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     fn execute(&self, stream: F) {
-        let (over, open, shared) = (self.over.clone(), self.open.guard(), Arc::clone(&self.shared));
-        // Dropped inside of it as well, so that a panic of a destructor is caught with the rest.
-        let stream = Flowing::new(stream, self.write);
-        let stream = async move { over.run_until_cancelled(stream).await };
-        self.cx.spawn("http/2 stream", async move {
-            if let Some(Some(Err(Stalled))) = caught(&shared, stream).await {
-                count(&shared.tally.stalled);
-            }
-            drop(open);
-            Ok(())
-        });
+        let (open, shared) = (self.open.guard(), Arc::clone(&self.shared));
+        let stream = caught(Arc::clone(&shared), Flowing::new(stream, self.write, self.over.clone()));
+        self.cx.spawn(
+            "http/2 stream",
+            stream.map(move |ended| {
+                if ended == Some(Flowed::Stalled) {
+                    count(&shared.tally.stalled);
+                }
+                drop(open);
+                Ok(())
+            }),
+        );
     }
 }

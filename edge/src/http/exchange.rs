@@ -16,7 +16,7 @@ use hyper_util::client::legacy::connect::HttpInfo;
 use mainstay::{Guard, GuardGroup};
 use mainstay_hyper::Connection;
 
-use super::body::{Body, BodyError};
+use super::body::{Body, BodyError, empty};
 use crate::access_log::{AccessLog, Answered, Ended, Line};
 use crate::limits::{Asks, Limits, Places, Refused};
 use crate::routes::Table;
@@ -65,7 +65,7 @@ impl Books {
     pub(super) fn received(self: &Arc<Self>, request: Request<Incoming>) -> Request<Body> {
         request.map(|body| {
             if body.is_end_stream() {
-                return body.map_err(Into::into).boxed_unsync();
+                return empty();
             }
             Received { body, books: Arc::clone(self) }.boxed_unsync()
         })

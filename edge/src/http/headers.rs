@@ -4,24 +4,12 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
+use bytes::Bytes;
 use hyper::Version;
-use hyper::header::{
-    CONNECTION, EXPECT, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
-};
+use hyper::header::{CONNECTION, FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, VIA};
 use hyper::http::uri::Authority;
 
 use crate::settings::Forwarding;
-
-/// The usual headers from before RFC 7239: an upstream that believes them believes whoever wrote them.
-const OLDER: [&str; 6] = [
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-forwarded-proto",
-    "x-forwarded-server",
-    "x-real-ip",
-];
 
 /// Whom a request comes from.
 pub(super) struct From {
@@ -34,16 +22,10 @@ pub(super) struct From {
 
 /// Makes the headers of a request those that an upstream is to see.
 pub(super) fn to_upstream(headers: &mut HeaderMap, from: &From, forwarding: Forwarding) {
-    drop_hop_by_hop(headers);
     headers.remove(HOST);
-    headers.remove(EXPECT);
-    if forwarding == Forwarding::Replace {
-        headers.remove(FORWARDED);
-        for name in OLDER {
-            headers.remove(name);
-        }
-    }
-    if let Ok(forwarded) = HeaderValue::from_str(&forwarded(from)) {
+    let replaces = forwarding == Forwarding::Replace;
+    drop_between_neighbours(headers, |name| name == "expect" || replaces && says_whence(name));
+    if let Ok(forwarded) = HeaderValue::from_maybe_shared(Bytes::from(forwarded(from))) {
         headers.append(FORWARDED, forwarded);
     }
     headers.append(VIA, HeaderValue::from_static(via(from.version)));
@@ -51,8 +33,22 @@ pub(super) fn to_upstream(headers: &mut HeaderMap, from: &From, forwarding: Forw
 
 /// Makes the headers of an answer those that a client is to see; `version` is the upstream's.
 pub(super) fn to_client(headers: &mut HeaderMap, version: Version) {
-    drop_hop_by_hop(headers);
+    drop_between_neighbours(headers, |_| false);
     headers.append(VIA, HeaderValue::from_static(via(version)));
+}
+
+/// `Forwarded`, and the usual headers from before RFC 7239: an upstream that believes them believes whoever wrote them.
+fn says_whence(name: &str) -> bool {
+    matches!(
+        name,
+        "forwarded"
+            | "x-forwarded-for"
+            | "x-forwarded-host"
+            | "x-forwarded-port"
+            | "x-forwarded-proto"
+            | "x-forwarded-server"
+            | "x-real-ip"
+    )
 }
 
 /// RFC 7239, 4. What has a colon or brackets in it must be quoted.
@@ -81,27 +77,34 @@ fn via(version: Version) -> &'static str {
     }
 }
 
-/// RFC 9110, 7.6.1: what `Connection` names, and what has always been between two neighbours.
-fn drop_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
-        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
-        .collect();
-    let fixed = [
-        CONNECTION,
-        TE,
-        TRAILER,
-        TRANSFER_ENCODING,
-        UPGRADE,
-        PROXY_AUTHENTICATE,
-        PROXY_AUTHORIZATION,
-        HeaderName::from_static("keep-alive"),
-        HeaderName::from_static("proxy-connection"),
-        HeaderName::from_static("http2-settings"),
-    ];
-    for name in named.iter().chain(&fixed) {
+/// RFC 9110, 7.6.1: what has always been between two neighbours, and what `Connection` names.
+fn is_between_neighbours(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "keep-alive"
+            | "proxy-connection"
+            | "http2-settings"
+    )
+}
+
+/// Takes those out, and others. One walk over what is there, which mostly finds nothing: to ask the map for each name
+/// would hash each of them.
+fn drop_between_neighbours(headers: &mut HeaderMap, other: impl Fn(&str) -> bool) {
+    let gone = |name: &&HeaderName| is_between_neighbours(name.as_str()) || other(name.as_str());
+    let mut gone: Vec<HeaderName> = headers.keys().filter(gone).cloned().collect();
+    if gone.contains(&CONNECTION) {
+        let lines = headers.get_all(CONNECTION).iter();
+        let names = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+        gone.extend(names.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok()));
+    }
+    for name in gone {
         headers.remove(name);
     }
 }

@@ -9,37 +9,41 @@ use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::sync::oneshot;
 
-use super::body::{Body, BodyError, text};
+use super::body::{Body, BodyError, empty};
 
 /// A body that was lent to whoever sends it.
 pub(super) struct Lent {
     body: Body,
     /// Gone as soon as it is read.
     back: Option<oneshot::Sender<Body>>,
-    pieces: Arc<AtomicU64>,
+    pieces: Option<Arc<AtomicU64>>,
 }
 
-/// What its owner keeps meanwhile.
-pub(super) struct Owner {
-    back: oneshot::Receiver<Body>,
-    pieces: Arc<AtomicU64>,
-}
+/// What its owner keeps meanwhile; nothing of an empty body, which most requests have: there is always another one.
+pub(super) struct Owner(Option<(oneshot::Receiver<Body>, Arc<AtomicU64>)>);
 
 /// Lends a body.
 pub(super) fn lend(body: Body) -> (Lent, Owner) {
+    if body.is_end_stream() {
+        return (Lent { body, back: None, pieces: None }, Owner(None));
+    }
     let ((sender, receiver), pieces) = (oneshot::channel(), Arc::<AtomicU64>::default());
-    (Lent { body, back: Some(sender), pieces: Arc::clone(&pieces) }, Owner { back: receiver, pieces })
+    let owner = Owner(Some((receiver, Arc::clone(&pieces))));
+    (Lent { body, back: Some(sender), pieces: Some(pieces) }, owner)
 }
 
 impl Owner {
     /// The body, if it was dropped before anybody has begun to read it.
     pub(super) fn back(&mut self) -> Option<Body> {
-        self.back.try_recv().ok()
+        match &mut self.0 {
+            Some((back, _)) => back.try_recv().ok(),
+            None => Some(empty()),
+        }
     }
 
     /// How many pieces of it were read.
     pub(super) fn pieces(&self) -> u64 {
-        self.pieces.load(Ordering::Relaxed)
+        self.0.as_ref().map_or(0, |(_, pieces)| pieces.load(Ordering::Relaxed))
     }
 }
 
@@ -47,7 +51,7 @@ impl Drop for Lent {
     fn drop(&mut self) {
         if let Some(back) = self.back.take() {
             // Nobody waits for it where the whole request was given up.
-            let _ = back.send(std::mem::replace(&mut self.body, text("")));
+            let _ = back.send(std::mem::replace(&mut self.body, empty()));
         }
     }
 }
@@ -62,8 +66,8 @@ impl HttpBody for Lent {
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         self.back = None;
         let frame = Pin::new(&mut self.body).poll_frame(cx);
-        if frame.is_ready() {
-            self.pieces.fetch_add(1, Ordering::Relaxed);
+        if let (Poll::Ready(_), Some(pieces)) = (&frame, &self.pieces) {
+            pieces.fetch_add(1, Ordering::Relaxed);
         }
         frame
     }
@@ -81,6 +85,7 @@ impl HttpBody for Lent {
 mod tests {
     use http_body_util::BodyExt as _;
 
+    use super::super::body::text;
     use super::*;
 
     #[tokio::test]
@@ -93,5 +98,13 @@ mod tests {
         drop(lent);
         assert!(owner.back().is_none());
         assert_eq!(owner.pieces(), 1);
+    }
+
+    #[test]
+    fn an_empty_body_always_comes_back() {
+        let (lent, mut owner) = lend(empty());
+        assert!(lent.is_end_stream() && owner.back().unwrap().is_end_stream());
+        drop(lent);
+        assert!(owner.back().unwrap().is_end_stream());
     }
 }

@@ -1,5 +1,6 @@
 //! Passes requests on to a server of a pool, streaming both ways, and again where the first time was surely none.
 
+use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use hyper::http::request::Parts;
@@ -10,7 +11,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use mainstay_hyper::Connection;
 use tokio::time::timeout;
 
-use super::body::{Body, text};
+use super::body::{Body, empty};
 use super::headers::{From, to_client, to_upstream};
 use super::lent::{Lent, Owner, lend};
 use super::plain;
@@ -59,11 +60,11 @@ impl Proxy {
     pub(crate) async fn pass(
         &self,
         pool: &Pool,
-        path: &str,
+        path: String,
         forwarding: Forwarding,
         mut request: Request<Body>,
     ) -> Response<Body> {
-        let Ok(path) = PathAndQuery::try_from(path) else {
+        let Ok(path) = PathAndQuery::from_maybe_shared(Bytes::from(path)) else {
             return plain(StatusCode::BAD_REQUEST, "this path cannot be passed on\n");
         };
         let wish = Wish::of(&mut request);
@@ -89,7 +90,7 @@ impl Proxy {
                 && let Some(mut head) = again.clone()
             {
                 head.uri = uri(to, &path);
-                let (lent, new) = lend(text(""));
+                let (lent, new) = lend(empty());
                 owner = new;
                 sent = send(&self.fresh, pool, Request::from_parts(head, lent), &owner).await;
             }
@@ -169,7 +170,7 @@ fn answered(mut answer: Response<Incoming>, wish: Option<Wish>) -> Response<Body
     let mut answer = answer.map(|body| body.map_err(Into::into).boxed_unsync());
     if let Some(ends) = ends {
         ends.say(answer.headers_mut());
-        *answer.body_mut() = text("");
+        *answer.body_mut() = empty();
         answer.extensions_mut().insert(ends);
     }
     answer

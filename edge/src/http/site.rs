@@ -89,11 +89,14 @@ impl Edge {
                 None => plain(StatusCode::NOT_FOUND, "no folder is served: set `files` in http.yaml\n"),
             },
             Some((To::Upstream(pool), rest)) => {
-                let query = request.uri().query().map_or_else(String::new, |query| format!("?{query}"));
-                let (path, forwarding) = (format!("/{rest}{query}"), self.settings.load().settings.forwarded);
+                let path = match request.uri().query() {
+                    Some(query) => format!("/{rest}?{query}"),
+                    None => format!("/{rest}"),
+                };
+                let forwarding = self.settings.load().settings.forwarded;
                 match self.upstreams.pool(pool) {
                     Some(pool) => {
-                        self.proxy.pass(&pool, &path, forwarding, self.books.received(request)).await
+                        self.proxy.pass(&pool, path, forwarding, self.books.received(request)).await
                     }
                     // Only where a request is not answered from one epoch.
                     None => plain(StatusCode::SERVICE_UNAVAILABLE, format!("there is no pool '{pool}'\n")),

@@ -13,6 +13,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, TryFutureExt as _};
 use mainstay_registry::{Phase, Result};
 use mainstay_sync::{Epochs, Pinned};
 use tokio::runtime::Handle;
@@ -301,8 +302,8 @@ impl Generation {
         };
         let provider = this.root().name.provider;
         let epochs = this.root().epochs.clone();
-        let future = async move { future.await.map_err(|error| error.in_phase(Phase::Run, provider)) };
-        let future = Box::pin(async move { Exit::of(epochs.scope(provider, future).await) });
+        let future = future.map_err(move |error| error.in_phase(Phase::Run, provider));
+        let future = Box::pin(epochs.scope(provider, future).map(Exit::of));
         let label = Label::Child { provider, child: name.clone(), generation: this.number };
         let context = RunContext::new(Arc::clone(this));
         let members = this.make_members();

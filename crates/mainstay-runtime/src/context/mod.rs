@@ -5,6 +5,7 @@ mod generation;
 mod host;
 mod members;
 mod supervised;
+mod until;
 
 pub use self::every::Every;
 pub(crate) use self::generation::{Generation, MainDone};
@@ -24,6 +25,7 @@ use mainstay_sync::Pinned;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use self::until::UntilShutdown;
 use crate::cell::Cell;
 use crate::control::Control;
 use crate::machine::TaskId;
@@ -232,8 +234,8 @@ impl RunContext {
     /// # Cancel safety
     ///
     /// When the stop wins, the future is dropped where it stands.
-    pub async fn until_shutdown<F: Future>(&self, future: F) -> Option<F::Output> {
-        self.shutdown_token().run_until_cancelled(future).await
+    pub fn until_shutdown<F: Future>(&self, future: F) -> impl Future<Output = Option<F::Output>> {
+        UntilShutdown::new(self.shutdown_token(), future)
     }
 
     /// Says that this task does its job now: what requires it may start. For runnables with

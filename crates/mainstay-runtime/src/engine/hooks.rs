@@ -3,6 +3,7 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use mainstay_registry::{Phase, Provider, Result, TaskFuture};
 use mainstay_sync::Epochs;
@@ -48,16 +49,16 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
         Some(match id.kind {
             HookKind::Boot => {
                 let (provider, name) = provider()?;
-                self.async_hook(Phase::Boot, name, provider, state, epochs)
+                self.async_hook(Phase::Boot, name, provider, state, &epochs)
             }
             HookKind::Shutdown => {
                 let (provider, name) = provider()?;
-                self.async_hook(Phase::Shutdown, name, provider, state, epochs)
+                self.async_hook(Phase::Shutdown, name, provider, state, &epochs)
             }
             HookKind::Reload => {
                 let ((provider, name), transaction) = (provider()?, self.transaction()?);
-                let hook = self.async_hook(Phase::Reload, name, provider, state, epochs);
-                Box::pin(async move { transaction.scope(hook).await })
+                let hook = self.async_hook(Phase::Reload, name, provider, state, &epochs);
+                Box::pin(transaction.scope(hook))
             }
             HookKind::ReloadState => {
                 let (reload, transaction) = (self.state_reload?, self.transaction()?);
@@ -68,7 +69,7 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
                         intercept.hook(&call, hook).await
                     }),
                 };
-                Box::pin(async move { Exit::of(transaction.scope(epochs.scope("state", hook)).await) })
+                Box::pin(transaction.scope(epochs.scope("state", hook)).map(Exit::of))
             }
             HookKind::Commit | HookKind::Abort => {
                 let engine = Arc::clone(self);
@@ -94,13 +95,13 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
         name: &'static str,
         provider: Arc<dyn Provider<S>>,
         state: Arc<S>,
-        epochs: Epochs,
+        epochs: &Epochs,
     ) -> BoxFuture<'static, Exit> {
         let between = self.between(&provider, name, phase);
         let hook = async move {
             called(between, phase, provider, state).await.map_err(|error| error.in_phase(phase, name))
         };
-        self.linted(name, phase, Box::pin(async move { Exit::of(epochs.scope(name, hook).await) }))
+        self.linted(name, phase, Box::pin(epochs.scope(name, hook).map(Exit::of)))
     }
 
     /// The walk of the validation: one provider after the other, each isolated, until the machine says that it is

@@ -5,10 +5,13 @@
 //! every poll: no count is touched for a poll.
 
 use std::cell::{Cell, RefCell};
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::mem;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use pin_project_lite::pin_project;
 
 use super::core::Core;
 use super::table::Held;
@@ -98,19 +101,39 @@ pub(super) fn within<L: Layer, R>(layer: &mut L, f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// Runs a future with the layer set, in every poll and while the future is dropped.
-pub(super) async fn scope<L: Layer, F: Future>(layer: L, future: F) -> F::Output {
-    // Dropped in reverse: the one that sets the layer, the future, the one that puts back what was there.
-    let mut after = After { armed: true };
-    let mut future = pin!(future);
-    let mut before = Before { layer, armed: true };
-    let output = poll_fn(|cx| {
-        let _inside = Inside::new(&mut before.layer);
-        future.as_mut().poll(cx)
-    })
-    .await;
-    (before.armed, after.armed) = (false, false);
-    output
+pin_project! {
+    /// A future with the layer set, in every poll and while the future is dropped before its end.
+    ///
+    /// Not an async function: that would hold the future twice, once as its argument and once as what it awaits.
+    ///
+    /// Dropped in this order: the one that sets the layer, the future, the one that puts back what was there.
+    pub(super) struct Scope<L: Layer, F> {
+        before: Before<L>,
+        #[pin]
+        future: Option<F>,
+        after: After,
+    }
+}
+
+/// Runs a future with the layer set.
+pub(super) fn scope<L: Layer, F: Future>(layer: L, future: F) -> Scope<L, F> {
+    Scope { before: Before { layer, armed: true }, future: Some(future), after: After { armed: true } }
+}
+
+impl<L: Layer, F: Future> Future for Scope<L, F> {
+    type Output = F::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let mut this = self.project();
+        let future = this.future.as_mut().as_pin_mut().expect("a scope is not polled after its end");
+        let inside = Inside::new(&mut this.before.layer);
+        let output = ready!(future.poll(cx));
+        drop(inside);
+        (this.before.armed, this.after.armed) = (false, false);
+        this.future.set(None);
+        Poll::Ready(output)
+    }
 }
 
 /// The layer is set for as long as this lives.

@@ -2,10 +2,14 @@
 
 use std::fmt;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
-use super::ambient::{self, Run, RunLayer};
-use super::core::Core;
+use pin_project_lite::pin_project;
+
+use super::ambient::{self, Run, RunLayer, Scope};
+use super::core::{Core, Reloads};
 use super::{Open, Pinned, Transaction, Warning, recent};
 
 /// The epochs of a daemon: one consistent set of values across all snapshots that belong to it.
@@ -64,10 +68,15 @@ impl Epochs {
     /// # Cancel safety
     ///
     /// Dropping it drops the future, in the same scope.
-    pub async fn scope<F: Future>(&self, provider: &'static str, future: F) -> F::Output {
-        let in_transaction = Transaction::current().is_some_and(|open| open.is_of(&self.core));
-        let _reloads = in_transaction.then(|| self.core.reloads(provider));
-        ambient::scope(self.layer(provider), future).await
+    pub fn scope<F: Future>(
+        &self,
+        provider: &'static str,
+        future: F,
+    ) -> impl Future<Output = F::Output> + use<F> {
+        InProvider {
+            scope: ambient::scope(self.layer(provider), future),
+            reloads: Reloading::Unasked { core: Arc::clone(&self.core), provider },
+        }
     }
 
     /// Calls a closure on behalf of a provider; otherwise as [`scope`](Self::scope).
@@ -113,6 +122,43 @@ impl Epochs {
     /// warning is lost.
     pub fn on_warning(&self, f: impl Fn(&Warning) + Send + Sync + 'static) {
         self.core.on_warning(Arc::new(f));
+    }
+}
+
+pin_project! {
+    /// A hook or a task of a provider; made by `Epochs::scope`.
+    struct InProvider<F> {
+        #[pin]
+        scope: Scope<RunLayer, F>,
+        reloads: Reloading,
+    }
+}
+
+/// Whether it is a reload hook: only the first poll is inside of what it runs in.
+enum Reloading {
+    Unasked { core: Arc<Core>, provider: &'static str },
+    No,
+    Yes { _until: Reloads },
+}
+
+impl Reloading {
+    fn ask(&mut self) {
+        if let Self::Unasked { core, provider } = self {
+            let inside = Transaction::current().is_some_and(|open| open.is_of(core));
+            *self = if inside { Self::Yes { _until: core.reloads(provider) } } else { Self::No };
+        }
+    }
+}
+
+impl<F: Future> Future for InProvider<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        this.reloads.ask();
+        let output = ready!(this.scope.poll(cx));
+        *this.reloads = Reloading::No;
+        Poll::Ready(output)
     }
 }
 

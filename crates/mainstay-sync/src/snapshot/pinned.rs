@@ -89,8 +89,8 @@ impl Pinned {
     /// # Cancel safety
     ///
     /// Dropping it drops the future, with the pin still ambient.
-    pub async fn scope<F: Future>(&self, future: F) -> F::Output {
-        ambient::scope(PinLayer::twin(self), future).await
+    pub fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output> {
+        ambient::scope(PinLayer::twin(self), future)
     }
 
     /// Calls a closure in which plain [`Snapshot::load`] reads this epoch; otherwise as
@@ -108,8 +108,8 @@ impl Pinned {
     /// # Cancel safety
     ///
     /// Dropping it drops the future, with the pin still ambient.
-    pub async fn into_scope<F: Future>(self, future: F) -> F::Output {
-        ambient::scope(PinLayer::owned(self), future).await
+    pub fn into_scope<F: Future>(self, future: F) -> impl Future<Output = F::Output> {
+        ambient::scope(PinLayer::owned(self), future)
     }
 
     /// Calls a closure in which plain [`Snapshot::load`] reads this epoch, and lets go of it then; otherwise

@@ -104,8 +104,8 @@ impl Transaction {
     ///
     /// Dropping it drops the future, with the transaction still ambient: a destructor that publishes then
     /// stages. What was staged so far stays staged, until whoever owns the transaction ends it.
-    pub async fn scope<F: Future>(&self, future: F) -> F::Output {
-        ambient::scope(TransactionLayer::new(self.clone()), future).await
+    pub fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
+        ambient::scope(TransactionLayer::new(self.clone()), future)
     }
 
     /// Calls a closure in this transaction.

@@ -261,3 +261,21 @@ impl<F: FnMut()> Drop for OnDrop<F> {
         (self.0)();
     }
 }
+
+/// Scopes are put into one another, and around large requests.
+#[test]
+fn a_scope_holds_its_future_once_however_many_there_are() {
+    let epochs = Epochs::new();
+    let open = epochs.begin();
+    let large = [0_u8; 4096];
+    let request = async move {
+        std::future::pending::<()>().await;
+        drop(large);
+    };
+    let size = size_of_val(&request);
+    let pin = epochs.pin();
+    let scoped = open.handle().scope(epochs.scope("a", pin.scope(epochs.pin().into_scope(request))));
+    assert!(size_of_val(&scoped) < size + 512, "{} for {size}", size_of_val(&scoped));
+    drop(scoped);
+    open.abort();
+}
