@@ -94,17 +94,18 @@ fn is_between_neighbours(name: &str) -> bool {
     )
 }
 
-/// Takes those out, and others. One walk over what is there, which mostly finds nothing: to ask the map for each name
-/// would hash each of them.
+/// Takes those out, and others. It looks at what is there, which is mostly nothing of it: to ask the map for each name would
+/// hash them all.
 fn drop_between_neighbours(headers: &mut HeaderMap, other: impl Fn(&str) -> bool) {
-    let gone = |name: &&HeaderName| is_between_neighbours(name.as_str()) || other(name.as_str());
-    let mut gone: Vec<HeaderName> = headers.keys().filter(gone).cloned().collect();
-    if gone.contains(&CONNECTION) {
-        let lines = headers.get_all(CONNECTION).iter();
-        let names = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
-        gone.extend(names.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok()));
-    }
-    for name in gone {
+    let lines = headers.get_all(CONNECTION).iter();
+    let named = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+    // What is mostly named takes itself out.
+    let named = named.filter(|name| !name.eq_ignore_ascii_case(b"keep-alive") && !name.is_empty());
+    let named: Vec<HeaderName> = named.filter_map(|name| HeaderName::from_bytes(name).ok()).collect();
+    let gone = |name: &&HeaderName| {
+        is_between_neighbours(name.as_str()) || other(name.as_str()) || named.contains(name)
+    };
+    while let Some(name) = headers.keys().find(gone).cloned() {
         headers.remove(name);
     }
 }
