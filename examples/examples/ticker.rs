@@ -22,15 +22,14 @@ async fn sweep(round: u32, period: Duration) {
 async fn sweeper(app: Daemon, cx: RunContext) -> Result<()> {
     let period = Duration::from_millis(app.args::<Flags>().every);
     let mut ticks = cx.every(period);
-    let (start, mut round, mut next) = (Instant::now(), 0, 0);
+    let (start, mut round) = (Instant::now(), 0);
     // `None` is the stop. It ends the wait for a tick, and never cuts the work short.
     while ticks.next().await.is_some() {
-        let tick = start.elapsed().as_millis() / period.as_millis();
-        if tick > next {
-            println!("missed {}", tick - next);
+        if ticks.skipped() > 0 {
+            println!("missed {}", ticks.skipped());
         }
-        (round, next) = (round + 1, tick + 1);
-        println!("begin {round} at tick {tick}");
+        round += 1;
+        println!("begin {round} at tick {}", start.elapsed().as_millis() / period.as_millis());
         cx.note(format!("round {round}")); // what the report says of it, should it hang
         cx.tick(); // and how it is found out: no round for a minute counts as stuck
         sweep(round, period).await;

@@ -346,7 +346,7 @@ impl RunContext {
         Children::new(Arc::clone(&self.generation))
     }
 
-    /// Ticks at once and then every `period`, until this task is asked to stop. Ticks that were missed are skipped,
+    /// Ticks at once and then every `period`, until this task is asked to stop. Ticks that were missed are [skipped](Every::skipped),
     /// so work done between two calls of `next` never overlaps.
     ///
     /// # Panics

@@ -161,23 +161,30 @@ async fn a_child_can_be_aborted_by_hand() {
 #[tokio::test(start_paused = true)]
 async fn a_ticker_does_not_overlap_skips_what_it_missed_and_ends_with_its_task() {
     let log = Log::new();
-    let ticks = Arc::new(AtomicU32::new(0));
-    let count = Arc::clone(&ticks);
+    let task = log.clone();
     let registry = registry![fake::<A>("a", &log).run(move |cx| {
-        let count = Arc::clone(&count);
+        let log = task.clone();
         async move {
-            let mut every = cx.every(Duration::from_secs(1));
-            while every.next().await.is_some() {
-                count.fetch_add(1, Ordering::Relaxed);
-                // Three times as long as the period.
-                tokio::time::sleep(Duration::from_secs(3)).await;
+            let (mut every, start) = (cx.every(Duration::from_secs(1)), tokio::time::Instant::now());
+            // The second round takes three and a half periods, the others half of one.
+            for takes in [500, 3500, 500, 500].into_iter().cycle() {
+                if every.next().await.is_none() {
+                    break;
+                }
+                log.push(format!("{:?}, {} skipped", start.elapsed(), every.skipped()));
+                tokio::time::sleep(Duration::from_millis(takes)).await;
             }
             Ok(())
         }
     })];
-    let runtime = paused(registry).shutdown_on(tokio::time::sleep(Duration::from_millis(29_500)));
+    let runtime = paused(registry).shutdown_on(tokio::time::sleep(Duration::from_millis(6_700)));
     assert_eq!(runtime.run().await.exit_code(), 0);
-    assert_eq!(ticks.load(Ordering::Relaxed), 10);
+    let ticks: Vec<String> = log.lines().into_iter().filter(|line| line.contains("skipped")).collect();
+    // That at 4.5 is the one of 2, and stands for those of 3 and 4; then the beat is as it was.
+    assert_eq!(
+        ticks,
+        ["0ns, 0 skipped", "1s, 0 skipped", "4.5s, 2 skipped", "5s, 0 skipped", "6s, 0 skipped"]
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,10 +9,13 @@ use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::{Layer, Registry, registry};
 
+use super::journal::{self, JournalLines};
+
 /// A layer of the application's, beside the one that writes the lines.
 pub(super) type LogLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
-/// Installs a subscriber, unless there is one: the application's layers, and the log's lines.
+/// Installs a subscriber, unless there is one: the application's layers, and the log's lines. Text for the journal of systemd
+/// has no time, which would be there twice, and its level as the journal reads it.
 pub(super) fn install(flags: &Flags, mut layers: Vec<LogLayer>) -> Result<(), CliError> {
     let targets = targets(flags.log())?;
     if tracing::dispatcher::has_been_set() {
@@ -24,6 +27,8 @@ pub(super) fn install(flags: &Flags, mut layers: Vec<LogLayer>) -> Result<(), Cl
     } else if flags.run_mode() == RunMode::Development {
         let colours = std::io::stderr().is_terminal() && no_color_is_unset();
         layer.with_ansi(colours).with_target(false).with_timer(fmt::time::uptime()).boxed()
+    } else if journal::is_standard_error() {
+        layer.with_ansi(false).event_format(JournalLines::new()).boxed()
     } else {
         layer.with_ansi(false).boxed()
     };

@@ -5,6 +5,7 @@ mod builder;
 mod check;
 pub mod codes;
 mod door;
+mod journal;
 mod log;
 mod register;
 

@@ -1,6 +1,9 @@
 //! A daemon as a child process: its lines, its signals, its exit code.
 
+use std::fs::File;
 use std::io::Read as _;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt as _;
 use std::process::{Child, ChildStderr, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -46,6 +49,22 @@ impl Daemon {
         let out = Lines::of("standard output", process.stdout.take().expect("piped"));
         let unread = process.stderr.take();
         Self { process, out, err: None, unread }
+    }
+
+    /// Its standard error is what systemd would have connected to the journal; with a `stranger`, another one was.
+    pub(crate) fn start_in_journal(scenario: &str, args: &[&str], stranger: bool) -> Self {
+        let (journal, end) = std::io::pipe().expect("a pipe");
+        let place =
+            File::from(OwnedFd::from(end.try_clone().expect("a descriptor"))).metadata().expect("a pipe");
+        let inode = place.ino() + u64::from(stranger);
+        let mut command = Command::new(std::env::current_exe().expect("this binary"));
+        command.env(SCENARIO, scenario).env("JOURNAL_STREAM", format!("{}:{inode}", place.dev()));
+        command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(end);
+        let mut process = command.spawn().expect("a copy of this binary");
+        // It holds the other end of the pipe.
+        drop(command);
+        let out = Lines::of("standard output", process.stdout.take().expect("piped"));
+        Self { process, out, err: Some(Lines::of("the journal", journal)), unread: None }
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

@@ -28,6 +28,7 @@ tests! {
     own_flags_that_were_not_declared_say_what_to_add
     an_own_verb_registers_nothing
     the_log_can_be_json
+    a_line_for_the_journal_has_its_level_and_no_time
     the_log_can_be_silent
     an_own_subscriber_stays
     an_own_layer_stands_beside_the_log
@@ -164,6 +165,15 @@ fn the_log_can_be_json() {
     for line in lines {
         assert!(line.starts_with('{') && line.ends_with('}') && line.contains("\"level\":"), "{line}");
     }
+}
+
+/// The journal has the time of each line, and finds them by their level.
+fn a_line_for_the_journal_has_its_level_and_no_time() {
+    let started = |stranger| Daemon::start_in_journal("own-tokio", &[], stranger).end().exits(0).err;
+    let (journal, elsewhere) = (started(false), started(true));
+    assert!(journal.lines().all(|line| line.starts_with("<6> INFO mainstay: ")), "{journal}");
+    assert!(journal.contains("boot finished"), "{journal}");
+    assert!(elsewhere.lines().all(|line| line.starts_with("20") && line.contains("Z  INFO ")), "{elsewhere}");
 }
 
 fn the_log_can_be_silent() {
