@@ -11,6 +11,7 @@ mod limits;
 mod listen;
 mod matrix;
 mod memory;
+mod patience;
 mod place;
 mod proxy;
 mod record;
