@@ -26,6 +26,7 @@ mod stop;
 mod streaming;
 mod supervision;
 mod tour;
+mod tunnels;
 mod upstreams;
 mod websocket;
 mod wrk;
