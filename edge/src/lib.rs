@@ -45,18 +45,20 @@ const LATE: Duration = Duration::from_secs(2);
 /// The whole program.
 pub fn main() -> Outcome {
     let facts = Arc::new(Facts::default());
-    let outcome = with(&facts).main();
+    let of_run = Arc::clone(&facts);
+    let outcome =
+        with(&facts).runtime(move |runtime| runtime.on_event(move |event| of_run.hear(event))).main();
     facts.last_line(&outcome);
     outcome
 }
 
-/// The daemon, for tests that give it a runtime of their own.
+/// The daemon, for tests that give it a runtime of their own. It says nothing of itself.
 pub fn daemon() -> DaemonBuilder {
     with(&Arc::default())
 }
 
 fn with(facts: &Arc<Facts>) -> DaemonBuilder {
-    let (of_plan, of_run) = (Arc::clone(facts), Arc::clone(facts));
+    let of_plan = Arc::clone(facts);
     Daemon::builder("edge")
         .version(env!("CARGO_PKG_VERSION"))
         .log_default("warn")
@@ -78,5 +80,5 @@ fn with(facts: &Arc<Facts>) -> DaemonBuilder {
             }
             Ok(())
         })
-        .runtime(move |runtime| runtime.late_after(LATE).on_event(move |event| of_run.hear(event)))
+        .runtime(|runtime| runtime.late_after(LATE))
 }

@@ -66,6 +66,15 @@ impl Client {
         self.send("POST", path, body).await
     }
 
+    /// Puts a body at a path, which twice is what once is.
+    ///
+    /// # Errors
+    ///
+    /// When there is no whole answer.
+    pub async fn put(&mut self, path: &str, body: Bytes) -> Result<Answer, Failed> {
+        self.send("PUT", path, body).await
+    }
+
     /// Closes its connection, if it has one; the next request makes another.
     pub fn hang_up(&mut self) {
         *self = Self::new(self.server);

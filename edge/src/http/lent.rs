@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -16,20 +16,30 @@ pub(super) struct Lent {
     body: Body,
     /// Gone as soon as it is read.
     back: Option<oneshot::Sender<Body>>,
-    pieces: Option<Arc<AtomicU64>>,
+    read: Option<Arc<Read>>,
 }
 
 /// What its owner keeps meanwhile; nothing of an empty body, which most requests have: there is always another one.
-pub(super) struct Owner(Option<(oneshot::Receiver<Body>, Arc<AtomicU64>)>);
+pub(super) struct Owner(Option<(oneshot::Receiver<Body>, Arc<Read>)>);
+
+/// What became of a body so far.
+#[derive(Default)]
+struct Read {
+    pieces: AtomicU64,
+    /// The next piece was asked for, and the client has not sent it.
+    owed: AtomicBool,
+    /// The client has not sent it, and never will.
+    broken: AtomicBool,
+}
 
 /// Lends a body.
 pub(super) fn lend(body: Body) -> (Lent, Owner) {
     if body.is_end_stream() {
-        return (Lent { body, back: None, pieces: None }, Owner(None));
+        return (Lent { body, back: None, read: None }, Owner(None));
     }
-    let ((sender, receiver), pieces) = (oneshot::channel(), Arc::<AtomicU64>::default());
-    let owner = Owner(Some((receiver, Arc::clone(&pieces))));
-    (Lent { body, back: Some(sender), pieces: Some(pieces) }, owner)
+    let ((sender, receiver), read) = (oneshot::channel(), Arc::<Read>::default());
+    let owner = Owner(Some((receiver, Arc::clone(&read))));
+    (Lent { body, back: Some(sender), read: Some(read) }, owner)
 }
 
 impl Owner {
@@ -43,7 +53,17 @@ impl Owner {
 
     /// How many pieces of it were read.
     pub(super) fn pieces(&self) -> u64 {
-        self.0.as_ref().map_or(0, |(_, pieces)| pieces.load(Ordering::Relaxed))
+        self.0.as_ref().map_or(0, |(_, read)| read.pieces.load(Ordering::Relaxed))
+    }
+
+    /// Whether its next piece is waited for, which is the client's to send.
+    pub(super) fn is_owed(&self) -> bool {
+        self.0.as_ref().is_some_and(|(_, read)| read.owed.load(Ordering::Relaxed))
+    }
+
+    /// Whether the client has broken it off, or has sent what is none.
+    pub(super) fn is_broken(&self) -> bool {
+        self.0.as_ref().is_some_and(|(_, read)| read.broken.load(Ordering::Relaxed))
     }
 }
 
@@ -66,8 +86,12 @@ impl HttpBody for Lent {
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         self.back = None;
         let frame = Pin::new(&mut self.body).poll_frame(cx);
-        if let (Poll::Ready(_), Some(pieces)) = (&frame, &self.pieces) {
-            pieces.fetch_add(1, Ordering::Relaxed);
+        if let Some(read) = &self.read {
+            read.owed.store(frame.is_pending(), Ordering::Relaxed);
+            if let Poll::Ready(frame) = &frame {
+                read.pieces.fetch_add(1, Ordering::Relaxed);
+                read.broken.store(matches!(frame, Some(Err(_))), Ordering::Relaxed);
+            }
         }
         frame
     }

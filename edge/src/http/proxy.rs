@@ -57,6 +57,8 @@ impl Proxy {
     /// connection that had been idle ends before a byte of the answer, the same server is asked on a new one, once, if
     /// the method is idempotent (RFC 9110, 9.2.2) and there is no body. A request of which not a byte was written is the
     /// client's own to repeat, which it does.
+    ///
+    /// A client that does not end its body says nothing of the server that waits for it.
     pub(crate) async fn pass(
         &self,
         pool: &Pool,
@@ -102,6 +104,13 @@ impl Proxy {
                 Err(Failed::Error(error)) if error.is_connect() => {
                     let why = format!("cannot be reached: {}", last_cause(&error));
                     (Attempt::Unreached, StatusCode::BAD_GATEWAY, why)
+                }
+                Err(Failed::Error(_)) if owner.is_broken() => {
+                    return plain(StatusCode::BAD_REQUEST, "the body of the request broke off\n");
+                }
+                Err(Failed::Silent) if owner.is_owed() => {
+                    let why = format!("nothing more of the body came in {:?}\n", pool.patience);
+                    return plain(StatusCode::REQUEST_TIMEOUT, why);
                 }
                 Err(Failed::Error(error)) => {
                     (Attempt::Broken, StatusCode::BAD_GATEWAY, format!("broke off: {}", last_cause(&error)))

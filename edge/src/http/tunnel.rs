@@ -2,7 +2,8 @@
 //!
 //! At a stop only who speaks a WebSocket can be told: a close frame (1001, going away) is put in behind the frame that
 //! the upstream is sending, and the two ends finish as they do it with each other. Who does not is cut at the deadline,
-//! when the client's connection is severed.
+//! when the client's connection is severed. A restart of `http` or of one of its listeners is a stop to those it has
+//! served: no tunnel outlives the generation that opened it.
 
 use std::io;
 use std::sync::Arc;

@@ -12,17 +12,18 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustix::process::{Resource, getrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{interval, timeout};
 
 use crate::place::{Place, WITHIN, ends, said};
+use crate::websocket::{ASKS, GOING_AWAY, GRANTS, comes, head, over};
 
 /// How long the stop may wait for what is in flight.
 const DRAIN: Duration = Duration::from_secs(4);
 
-const SETTINGS: &str = "listen: 127.0.0.1:0\nfiles: public\nroutes:\n  /asked: text answered\n\
-                        limits:\n  header: 60s\n  linger: 250ms\n  drain: 4s\n";
+const SETTINGS: &str = "listen: 127.0.0.1:0\nfiles: public\nroutes:\n  /asked: text answered\n  \
+                        /chat/: upstream chat\nlimits:\n  header: 60s\n  linger: 250ms\n  drain: 4s\n";
 
 /// More than the kernel holds for a client that does not read.
 const BIG: usize = 32 << 20;
@@ -37,7 +38,8 @@ async fn sent(server: SocketAddr, bytes: &str) -> TcpStream {
 /// Sends them, and waits until the answer has begun.
 async fn begun(server: SocketAddr, bytes: &str) -> TcpStream {
     let mut stream = sent(server, bytes).await;
-    assert_eq!(stream.read_u8().await.unwrap(), b'H');
+    let first = timeout(WITHIN, stream.read_u8()).await.expect("the answer does not begin");
+    assert_eq!(first.unwrap(), b'H');
     stream
 }
 
@@ -80,6 +82,18 @@ async fn slowly(mut stream: TcpStream) -> usize {
     }
 }
 
+/// A WebSocket through edge: both of its ends, and a word that has passed.
+async fn chats(edge: SocketAddr, upstream: &TcpListener) -> (TcpStream, TcpStream) {
+    let mut client = sent(edge, &ASKS.replace("/demo/chat", "/chat/a")).await;
+    let (mut server, _) = timeout(WITHIN, upstream.accept()).await.expect("nobody connects").unwrap();
+    head(&mut server).await;
+    server.write_all(GRANTS.as_bytes()).await.unwrap();
+    server.write_all(b"\x81\x05hello").await.unwrap();
+    head(&mut client).await;
+    comes(&mut client, b"\x81\x05hello").await;
+    (client, server)
+}
+
 type Sender = SendRequest<Empty<Bytes>>;
 
 /// Opens a stream whose answer has begun, and takes so long.
@@ -88,7 +102,8 @@ async fn stream(sender: &Sender, milliseconds: u32) -> Response<Incoming> {
     sender.ready().await.unwrap();
     let request =
         Request::get(format!("http://edge/demo/slow?ms={milliseconds}")).body(Empty::new()).unwrap();
-    let answer = sender.send_request(request).await.unwrap();
+    let answer = timeout(WITHIN, sender.send_request(request)).await.expect("the answer does not begin");
+    let answer = answer.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     answer
 }
@@ -96,19 +111,26 @@ async fn stream(sender: &Sender, milliseconds: u32) -> Response<Incoming> {
 /// Fails when the stop has no deadline of its own for what is in flight: it then takes 19.9 s, which is the provider's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_a_crowd_does_a_stop_is_in_time_finishes_what_can_and_counts_the_rest() {
-    let place = Place::with("crowd", SETTINGS);
+    let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let pool = format!(
+        "upstreams:\n  chat:\n    servers: ['{}']\n    check: {{interval: off}}\n",
+        upstream.local_addr().unwrap()
+    );
+    let place = Place::with("crowd", &format!("{SETTINGS}{pool}"));
     place.write("public/big", &"x".repeat(BIG));
     let (child, server) = place.up().await;
 
-    // These four do not end by themselves.
+    // These five do not end by themselves.
     let half = sent(server, "GET / HTTP/1.1\r\nhost: ed").await;
     let mut slow = JoinSet::new();
     slow.spawn(trickles(sent(server, "GET / HTTP/1.1\r\nx: ").await));
     let body = "POST /demo/echo HTTP/1.1\r\nhost: e\r\ncontent-length: 1000\r\n\r\na";
     slow.spawn(trickles(begun(server, body).await));
     let deaf = begun(server, "GET /files/big HTTP/1.1\r\nhost: e\r\n\r\n").await;
+    let (mut stays, mut its) = chats(server, &upstream).await;
 
     // These do.
+    let (mut goes, mut with) = chats(server, &upstream).await;
     let idle = idle(server).await;
     let download = begun(server, "GET /files/big HTTP/1.1\r\nhost: e\r\nconnection: close\r\n\r\n").await;
     let download = tokio::spawn(slowly(download));
@@ -127,8 +149,19 @@ async fn whatever_a_crowd_does_a_stop_is_in_time_finishes_what_can_and_counts_th
     }
 
     child.terminate().unwrap();
+    // Both WebSockets are told; one of them ends.
+    for told in [&mut stays, &mut goes] {
+        comes(told, &GOING_AWAY).await;
+    }
+    goes.write_all(b"\x88\x82\0\0\0\0\x03\xE9").await.unwrap();
+    comes(&mut with, b"\x88\x82\0\0\0\0\x03\xE9").await;
+    drop(with);
+    over(&mut goes).await;
     let ended = ends(child, 0).await;
-    said(&ended, "stop SIGTERM · 0 in flight · hooks 10/10 · 5 cut · ");
+    said(&ended, "stop SIGTERM · 0 in flight · hooks 10/10 · 6 cut · ");
+    for cut in [&mut stays, &mut its] {
+        over(cut).await;
+    }
     assert!(ended.took >= DRAIN && ended.took < DRAIN + Duration::from_secs(2), "{:?}", ended.took);
 
     assert!(download.await.unwrap() > BIG);

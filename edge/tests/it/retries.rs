@@ -8,6 +8,7 @@ use bytes::Bytes;
 use edge::drive::{Answer, Client, Failed};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use crate::place::{Place, WITHIN, before, stopped};
@@ -54,6 +55,14 @@ impl Line {
 
     async fn answers(&mut self) {
         self.says("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nfine").await;
+    }
+
+    /// Everything that is still read.
+    async fn hears_to_the_end(mut self) -> String {
+        let mut rest = Vec::new();
+        // A reset is an end as well.
+        let _ = timeout(WITHIN, self.0.read_to_end(&mut rest)).await.expect("it is not closed");
+        String::from_utf8(rest).unwrap()
     }
 
     /// Whether anything more is read.
@@ -130,6 +139,74 @@ async fn what_may_not_be_repeated_is_sent_once() {
     }
     drop(line);
     stopped(child).await;
+}
+
+/// A PUT may be repeated, but its body is gone with the connection that it was sent on.
+#[tokio::test]
+async fn what_may_be_repeated_is_not_where_it_has_a_body_that_was_sent() {
+    let Kept { child, mut client, upstream, mut line, .. } = kept("put").await;
+    // All of it was read, or its head alone: what was not read is answered with a reset, and not with an end.
+    for read in [4, 0] {
+        let serves = async {
+            assert_eq!(line.hears(read).await, "PUT /second HTTP/1.1");
+            drop(line);
+            upstream.answers_the_third().await
+        };
+        let asks = async {
+            gave_up(&client.put("/demo/second", Bytes::from("body")).await.unwrap());
+            assert_eq!(client.get("/demo/third").await.unwrap().text(), "fine");
+        };
+        ((), line) = tokio::join!(asks, serves);
+    }
+    drop(line);
+    stopped(child).await;
+}
+
+/// Which of the two edge learns first, when it may run again, is the machine's to say: that the connection has ended, and
+/// then nothing of the request is lost; or that there is a request, and then nobody can say what has become of it. The
+/// upstream still reads, and counts.
+#[tokio::test]
+async fn a_body_that_comes_as_its_connection_ends_is_seen_once_at_most() {
+    for turn in 0..4 {
+        let Kept { child, mut client, upstream, mut line, _place } = kept(&format!("ends-{turn}")).await;
+        child.pause().unwrap();
+        line.0.shutdown().await.unwrap();
+        let serves = async {
+            let mut new = upstream.accepts().await;
+            let mut seen = 0;
+            let mut asked = new.hears(0).await;
+            if asked == "PUT /second HTTP/1.1" {
+                new.0.read_exact(&mut [0; 4]).await.unwrap();
+                new.answers().await;
+                (seen, asked) = (1, new.hears(0).await);
+            }
+            assert_eq!(asked, "GET /third HTTP/1.1");
+            new.answers().await;
+            seen
+        };
+        let asks = async {
+            let put = client.put("/demo/second", Bytes::from("body"));
+            let go_on = async {
+                // Until it is written.
+                for _ in 0..10 {
+                    yield_now().await;
+                }
+                child.go_on().unwrap();
+            };
+            let (answer, ()) = tokio::join!(put, go_on);
+            assert_eq!(client.get("/demo/third").await.unwrap().text(), "fine");
+            answer.unwrap()
+        };
+        let (answer, new, old) = tokio::join!(asks, serves, line.hears_to_the_end());
+        let old = old.matches("PUT /second").count();
+        if answer.status == 200 {
+            assert_eq!((old, new), (0, 1));
+        } else {
+            gave_up(&answer);
+            assert!(old <= 1 && new == 0, "it was seen {old} times and {new} times");
+        }
+        stopped(child).await;
+    }
 }
 
 #[tokio::test]

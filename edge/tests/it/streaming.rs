@@ -53,7 +53,8 @@ async fn a_body_larger_than_any_buffer_is_passed_on_piece_by_piece_both_ways() {
     timeout(WITHIN, server.read_exact(&mut read)).await.expect("the first of it does not come").unwrap();
     assert!(read == first);
     // The answer begins before the request has ended.
-    server.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nyes\r\n").await.unwrap();
+    let begins = b"HTTP/1.1 200 OK\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n3\r\nyes\r\n";
+    server.write_all(begins).await.unwrap();
     assert!(head(&mut client).await.starts_with("http/1.1 200 "));
     let mut chunk = [0; 8];
     timeout(WITHIN, client.read_exact(&mut chunk)).await.expect("the answer does not begin").unwrap();
@@ -68,6 +69,7 @@ async fn a_body_larger_than_any_buffer_is_passed_on_piece_by_piece_both_ways() {
     timeout(WITHIN, client.read_exact(&mut [0; 5])).await.expect("the answer does not end").unwrap();
 
     client.write_all(b"GET /demo/b HTTP/1.1\r\nhost: e\r\n\r\n").await.unwrap();
+    let (mut server, _) = timeout(WITHIN, upstream.accept()).await.expect("nobody connects").unwrap();
     head(&mut server).await;
     let answers = format!("HTTP/1.1 200 OK\r\ncontent-length: {LARGE}\r\n\r\n");
     server.write_all(answers.as_bytes()).await.unwrap();

@@ -6,13 +6,13 @@ use tokio::time::timeout;
 
 use crate::place::{Place, WITHIN, before, ends, get, said, stopped};
 
-const ASKS: &str = "GET /demo/chat?room=1 HTTP/1.1\r\nhost: edge\r\nconnection: keep-alive, Upgrade\r\n\
+pub(crate) const ASKS: &str = "GET /demo/chat?room=1 HTTP/1.1\r\nhost: edge\r\nconnection: keep-alive, Upgrade\r\n\
     upgrade: WebSocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-const GRANTS: &str = "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
+pub(crate) const GRANTS: &str = "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
     sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
-const GOING_AWAY: [u8; 4] = [0x88, 2, 0x03, 0xE9];
+pub(crate) const GOING_AWAY: [u8; 4] = [0x88, 2, 0x03, 0xE9];
 
-async fn head(stream: &mut TcpStream) -> String {
+pub(crate) async fn head(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(timeout(WITHIN, stream.read_u8()).await.expect("no head comes").unwrap());
@@ -20,13 +20,13 @@ async fn head(stream: &mut TcpStream) -> String {
     String::from_utf8(head).unwrap()
 }
 
-async fn comes(stream: &mut TcpStream, bytes: &[u8]) {
+pub(crate) async fn comes(stream: &mut TcpStream, bytes: &[u8]) {
     let mut read = vec![0; bytes.len()];
     timeout(WITHIN, stream.read_exact(&mut read)).await.expect("it does not come").unwrap();
     assert_eq!(read, bytes);
 }
 
-async fn over(stream: &mut TcpStream) {
+pub(crate) async fn over(stream: &mut TcpStream) {
     let mut rest = Vec::new();
     let _ = timeout(WITHIN, stream.read_to_end(&mut rest)).await.expect("it is not over");
     assert_eq!(rest, [0; 0]);
