@@ -25,7 +25,7 @@ mod upstreams;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mainstay::{Daemon, DaemonBuilder, Outcome};
+use mainstay::{Daemon, DaemonBuilder, Outcome, Result, ResultExt as _};
 
 use self::access_log::AccessLog;
 use self::demo::Demo;
@@ -34,7 +34,7 @@ use self::first_words::Facts;
 use self::http::Http;
 use self::limits::Limits;
 use self::lock::Lock;
-use self::routes::Routes;
+use self::routes::{Routes, Table};
 use self::settings::SettingsFile;
 use self::stats::Stats;
 use self::upstreams::Upstreams;
@@ -73,6 +73,7 @@ fn with(facts: &Arc<Facts>) -> DaemonBuilder {
         .insert(Demo::default())
         .insert(Upstreams::default())
         .insert(Http::new(Arc::clone(facts)))
+        .register(http_yaml)
         .register(move |app| {
             // A plan that cannot be made is reported by the runtime, in full.
             if let Ok(plan) = app.registry().plan() {
@@ -81,4 +82,12 @@ fn with(facts: &Arc<Facts>) -> DaemonBuilder {
             Ok(())
         })
         .runtime(|runtime| runtime.late_after(LATE))
+}
+
+/// What `http.yaml` says is looked at before anything is started, so that `edge check` finds what the boot would refuse.
+/// The boot reads it anew.
+fn http_yaml(app: &Daemon) -> Result<()> {
+    let reading = settings::look(app)?;
+    let table = Table::of(&reading).invalid()?;
+    limits::check(&reading, &table).invalid()
 }

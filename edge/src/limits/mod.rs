@@ -38,8 +38,8 @@ use self::clients::{Client, ClientPermit, Clients, Full};
 use self::route::{Busy, RouteGate};
 use crate::http::body::Body;
 use crate::http::plain;
-use crate::routes::Routes;
-use crate::settings::{Invalid, RouteMost, SettingsFile};
+use crate::routes::{Routes, Table};
+use crate::settings::{Invalid, Reading, RouteMost, SettingsFile};
 use crate::stats::Limited;
 
 /// The limits, and who is inside.
@@ -158,11 +158,7 @@ impl Limits {
     fn derive(&self) -> Result<(), Invalid> {
         let (reading, table) = (self.settings.load(), self.routes.load());
         let wanted = &reading.settings.most;
-        let unknown =
-            wanted.routes.iter().filter(|(path, _)| table.paths().all(|route| route != path.as_str()));
-        let problems =
-            unknown.map(|(path, most)| (most.place, format!("limits.routes: '{path}' is no route")));
-        Invalid::check(reading.origin.path(), problems.collect())?;
+        check(&reading, &table)?;
 
         let before = self.now.try_load();
         let mut turns: Vec<(Arc<RouteGate>, Option<RouteMost>)> = Vec::new();
@@ -185,6 +181,14 @@ impl Limits {
         }
         Ok(())
     }
+}
+
+/// Refuses a limit of what is no route.
+pub(crate) fn check(reading: &Reading, table: &Table) -> Result<(), Invalid> {
+    let wanted = reading.settings.most.routes.iter();
+    let unknown = wanted.filter(|(path, _)| table.paths().all(|route| route != path.as_str()));
+    let problems = unknown.map(|(path, most)| (most.place, format!("limits.routes: '{path}' is no route")));
+    Invalid::check(reading.origin.path(), problems.collect())
 }
 
 impl Refused {

@@ -6,7 +6,7 @@ use mainstay::{
     Daemon, Loaded, Provider, Reloadable, Result, ResultExt, RunMode, Snapshot, async_trait, note, priority,
 };
 
-use super::read::{Reading, keeps_what_is_fixed, pins_outside_of_development, read};
+use super::read::{Reading, keeps_what_is_fixed, pins_outside_of_development, read, read_now};
 
 /// The parsed `http.yaml`; others read it from here.
 #[derive(Default)]
@@ -25,14 +25,26 @@ impl SettingsFile {
     async fn read(&self, app: &Daemon) -> Result<Reading> {
         note(format!("reading http.yaml in {}", app.config_dir().display()));
         let reading = read(app.config_dir()).await.invalid()?;
-        if app.run_mode() != RunMode::Development {
-            pins_outside_of_development(&reading).invalid()?;
-        }
+        fits(app, &reading)?;
         if let Some(booted) = self.booted.get() {
             keeps_what_is_fixed(booted, &reading).invalid()?;
         }
         Ok(reading)
     }
+}
+
+/// What the file says now, if that can be served at all.
+pub(crate) fn look(app: &Daemon) -> Result<Reading> {
+    let reading = read_now(app.config_dir()).invalid()?;
+    fits(app, &reading)?;
+    Ok(reading)
+}
+
+fn fits(app: &Daemon, reading: &Reading) -> Result<()> {
+    if app.run_mode() == RunMode::Development {
+        return Ok(());
+    }
+    pins_outside_of_development(reading).invalid()
 }
 
 #[async_trait]

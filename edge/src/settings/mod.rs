@@ -7,7 +7,7 @@ mod parse;
 mod pools;
 mod read;
 
-pub(crate) use self::file::SettingsFile;
+pub(crate) use self::file::{SettingsFile, look};
 pub(crate) use self::listen::Listen;
 pub(crate) use self::most::{Most, RouteMost};
 pub(crate) use self::parse::{Invalid, Placed};

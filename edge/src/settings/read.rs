@@ -1,6 +1,7 @@
 //! Reads `http.yaml` from its folder, or the built-in text where there is none.
 
 use std::fmt;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -36,17 +37,24 @@ pub(crate) enum ReadError {
     Gone(PathBuf),
 }
 
-/// Reads what `folder` holds; the folder it names for files is looked up too.
+/// Reads what `folder` holds, on a thread that may wait for its disk.
 pub(crate) async fn read(folder: &Path) -> Result<Reading, ReadError> {
+    let here = folder.to_owned();
+    let read = tokio::task::spawn_blocking(move || read_now(&here)).await;
+    read.unwrap_or_else(|gone| Err(ReadError::Unreadable(folder.join("http.yaml"), io::Error::other(gone))))
+}
+
+/// The same on this thread; the folder it names for files is looked up too.
+pub(crate) fn read_now(folder: &Path) -> Result<Reading, ReadError> {
     let path = folder.join("http.yaml");
-    let (text, origin) = match tokio::fs::read_to_string(&path).await {
+    let (text, origin) = match fs::read_to_string(&path) {
         Ok(text) => (text, Origin::File(path)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => (BUILT_IN.to_owned(), Origin::BuiltIn),
         Err(error) => return Err(ReadError::Unreadable(path, error)),
     };
     let mut settings = parse::parse(&text, origin.path(), folder).map_err(ReadError::Invalid)?;
     if let Some(files) = &mut settings.files {
-        files.value = existing(origin.path(), files).await.map_err(ReadError::Invalid)?;
+        files.value = existing(origin.path(), files).map_err(ReadError::Invalid)?;
     }
     let mark = Mark::new(checksum(text.as_bytes()), settings.greeting.clone());
     Ok(Reading { settings, origin, mark })
@@ -82,9 +90,9 @@ pub(crate) fn pins_outside_of_development(reading: &Reading) -> Result<(), ReadE
 }
 
 /// The path of a folder that exists, with its links followed.
-async fn existing(file: &Path, folder: &Placed<PathBuf>) -> Result<PathBuf, Invalid> {
-    let why = match tokio::fs::canonicalize(&folder.value).await {
-        Ok(path) if tokio::fs::metadata(&path).await.is_ok_and(|found| found.is_dir()) => return Ok(path),
+fn existing(file: &Path, folder: &Placed<PathBuf>) -> Result<PathBuf, Invalid> {
+    let why = match fs::canonicalize(&folder.value) {
+        Ok(path) if path.is_dir() => return Ok(path),
         Ok(_) => "is not a folder".to_owned(),
         Err(error) => format!("cannot be opened: {error}"),
     };

@@ -53,8 +53,28 @@ async fn a_bad_file_is_said_with_every_place_and_is_not_worth_a_retry() {
     let file = place.path("http.yaml");
     said(&ended, &format!("{}:1:9 'here' is neither an address", file.display()));
     said(&ended, &format!("{}:3:11 'soon' is not a duration", file.display()));
-    said(&ended, "provider 'settings' failed during boot");
-    assert!(!place.path("edge.lock").exists(), "what requires it was booted all the same");
+    said(&ended, "register function 'http_yaml' failed");
+    said(&ended, "nothing was started");
+    assert!(!place.path("edge.lock").exists(), "something was booted all the same");
+}
+
+#[tokio::test]
+async fn a_check_finds_what_a_boot_would_refuse_and_starts_nothing() {
+    let place = Place::with("check", "listen: 127.0.0.1:0\n");
+    said(&ends(place.run(&["check"]), 0).await, "no problem found, nothing was started");
+    let bad = [
+        ("limits:\n  header: soon\n", "2:11 'soon' is not a duration"),
+        ("files: nowhere\n", "1:8 files: '"),
+        ("routes:\n  /a/: upstream b\n", "2:8 there is no pool 'b'"),
+        ("limits:\n  routes:\n    /a/: {inside: 1}\n", "3:19 limits.routes: '/a/' is no route"),
+    ];
+    for (text, problem) in bad {
+        place.write("http.yaml", text);
+        let checked = ends(place.run(&["check"]), 78).await;
+        said(&checked, &format!("http.yaml:{problem}"));
+        said(&ends(place.start(), 78).await, &format!("http.yaml:{problem}"));
+    }
+    assert!(!place.path("edge.lock").exists(), "something was booted all the same");
 }
 
 #[tokio::test]

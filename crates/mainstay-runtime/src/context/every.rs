@@ -6,6 +6,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::Clock;
+
 /// Ticks until its task is asked to stop; made by [`RunContext::every`](crate::RunContext::every).
 pub struct Every {
     period: Duration,
@@ -18,7 +20,7 @@ pub struct Every {
 impl Every {
     pub(super) fn new(period: Duration, token: CancellationToken) -> Self {
         assert!(!period.is_zero(), "the period of a ticker must not be zero");
-        Self { period, due: Some(Instant::now()), skipped: 0, token }
+        Self { period, due: Some(now()), skipped: 0, token }
     }
 
     /// The next tick, or `None` when the task is asked to stop.
@@ -35,7 +37,7 @@ impl Every {
             }
         };
         self.token.run_until_cancelled(tick).await?;
-        self.ticked(due?, Instant::now());
+        self.ticked(due?, now());
         Some(())
     }
 
@@ -76,6 +78,11 @@ impl Every {
         let next = beats.and_then(|beats| due.checked_add(self.period.checked_mul(beats)?));
         self.due = next.or_else(|| now.checked_add(self.period));
     }
+}
+
+/// Of tokio, which also waits for the ticks.
+fn now() -> Instant {
+    Instant::from_std(Clock::Ambient.now())
 }
 
 impl fmt::Debug for Every {
