@@ -1,5 +1,6 @@
 //! `cargo xtask errors`: builds and runs the program that writes docs/errors from the crates' own codes.
 
+use std::env::consts::EXE_SUFFIX;
 use std::process::Command;
 
 use crate::root::{cargo, root};
@@ -25,12 +26,13 @@ pub(crate) fn verb(mode: Mode) -> bool {
 
 /// The same as a step of a longer run.
 pub(crate) fn step(mode: Mode) -> Verdict {
-    // With the features of the whole workspace, so that nothing is built that the tests do not use as well.
-    let build = ["build", "--workspace", "--all-features", "--bin", "error-pages"];
+    // With the features of the whole workspace, and an example for those of the dev-dependencies: nothing is built that
+    // the tests do not use as well.
+    let build = ["build", "--workspace", "--all-features", "--example", "error-pages"];
     Verdict::of(&mut cargo(&build)).and(|| {
         let Some(program) = std::env::current_exe()
             .ok()
-            .and_then(|me| Some(me.parent()?.join(format!("error-pages{}", std::env::consts::EXE_SUFFIX))))
+            .and_then(|me| Some(me.parent()?.join("examples").join(format!("error-pages{EXE_SUFFIX}"))))
         else {
             return Verdict::Failed("the folder of the built programs is unknown".to_owned());
         };

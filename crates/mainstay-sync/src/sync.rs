@@ -2,8 +2,6 @@
 //!
 //! loom sees what goes through here, and nothing that goes around it. The command is in `loom_tests`.
 
-#![allow(unexpected_cfgs, reason = "`mainstay_loom` is given by hand, with the command in `loom_tests`")]
-
 #[cfg(not(all(test, mainstay_loom)))]
 pub(crate) use std::sync::{Arc, Mutex, MutexGuard, atomic};
 

@@ -166,7 +166,7 @@ impl FromIterator<Waker> for Woken {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(mainstay_loom)))]
 mod tests {
     use std::collections::VecDeque;
 

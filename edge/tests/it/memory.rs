@@ -22,8 +22,8 @@ const OF_A_CONNECTION: u64 = 50;
 
 /// Requests and reloads where nobody asks for more. The long form: `EDGE_MEMORY_REQUESTS=10000000`,
 /// `EDGE_MEMORY_RELOADS=10000`.
-const REQUESTS: u64 = 20_000;
-const RELOADS: u64 = 60;
+const REQUESTS: u64 = 10_000;
+const RELOADS: u64 = 40;
 
 /// How long the long form may take.
 const LONGEST: Duration = Duration::from_secs(3600);
@@ -33,7 +33,7 @@ const PARTS: u64 = 10;
 
 /// What the allocator may move by: less than a byte for each request of the long form. An edge that keeps 150 bytes of
 /// each request, or 50 KB of each reload, is seen in the short form already.
-const SLACK: u64 = 2 << 20;
+const SLACK: u64 = 1 << 20;
 
 /// What a process holds.
 #[derive(Clone, Copy, Debug)]

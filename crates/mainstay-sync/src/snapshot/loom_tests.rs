@@ -1,6 +1,6 @@
 //! Every interleaving of two threads at one daemon's epochs: joins, commits, pins, readers, waits.
 //!
-//! Run: `RUSTFLAGS="--cfg mainstay_loom" cargo test -p mainstay-sync --lib --release --target-dir target/loom
+//! Run: `RUSTFLAGS="--cfg mainstay_loom" cargo test -p mainstay-sync --lib --profile models --target-dir target/loom
 //! loom_tests`
 //!
 //! The code is the real one, on the pointer, the home, the locks and the counters that loom sees: the model

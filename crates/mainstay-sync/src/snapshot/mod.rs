@@ -179,8 +179,6 @@
 //! - What is ambient (a scope of a daemon, a transaction, a pin) is known to the thread that polls, and to
 //!   nobody else; code that polls a future by hand in another thread leaves it behind like a spawn does.
 
-#![allow(unexpected_cfgs, reason = "`mainstay_loom` is given by hand, with the command in `loom_tests`")]
-
 mod ambient;
 mod changed;
 mod core;
