@@ -88,6 +88,42 @@ impl<S: 'static> Registry<S> {
         self.put(value_entry(value, Location::caller()), WhenSealed::Refuse).map(|_| self)
     }
 
+    /// Takes this instance in the place of the one of its type that will be registered; that one is dropped. For tests,
+    /// before anything is registered.
+    ///
+    /// It stands where the other would have: the same order, the same place of registration in the plan. Where none of its
+    /// type is registered it takes no part and cannot be resolved.
+    ///
+    /// # Phase
+    ///
+    /// Before *register*.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use mainstay_registry::{Provider, Registry};
+    ///
+    /// struct Mail(&'static str);
+    /// impl Provider<()> for Mail {}
+    ///
+    /// fn register(registry: &Registry<()>) {
+    ///     registry.insert(Arc::new(Mail("smtp.example.com")));
+    /// }
+    ///
+    /// let registry = Registry::new();
+    /// registry.replace(Arc::new(Mail("localhost")));
+    /// register(&registry);
+    /// assert_eq!(registry.require::<Mail>().unwrap().0, "localhost");
+    /// ```
+    #[track_caller]
+    pub fn replace<C: Provider<S>>(&self, provider: Arc<C>) -> &Self {
+        let (key, entry) = provider_entry(provider, Location::caller());
+        // Dropped outside of the lock: its `Drop` is user code.
+        drop(self.store.replace(key, entry));
+        self
+    }
+
     /// [`try_insert`](Registry::try_insert) for a builder that recorded earlier where its caller stands.
     #[doc(hidden)]
     pub fn try_insert_at<C: Provider<S>>(

@@ -27,7 +27,8 @@ pub(crate) struct Entry<S> {
 /// 2. nothing under `writer` is user code: not a cast, a name or a drop; what is rejected is handed back and
 /// dropped outside; 3. whoever is a member of a sealed run is decided by `sealed` alone, under `writer`.
 pub(crate) struct Store<S> {
-    writer: Mutex<()>,
+    /// What replaces what is still to be added.
+    writer: Mutex<Vec<(TypeId, Entry<S>)>>,
     pub(crate) entries: Entries<Entry<S>>,
     pub(crate) index: Index,
     pub(crate) bindings: Bindings,
@@ -64,7 +65,7 @@ pub(crate) enum WhenSealed {
 impl<S> Store<S> {
     pub(crate) fn new() -> Self {
         Store {
-            writer: Mutex::new(()),
+            writer: Mutex::new(Vec::new()),
             entries: Entries::new(),
             index: Index::new(),
             bindings: Bindings::new(),
@@ -75,7 +76,7 @@ impl<S> Store<S> {
     }
 
     /// No user code runs under this lock, so a poisoned one says nothing about the store.
-    pub(crate) fn lock(&self) -> MutexGuard<'_, ()> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Vec<(TypeId, Entry<S>)>> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -86,7 +87,7 @@ impl<S> Store<S> {
         entry: Entry<S>,
         when_sealed: WhenSealed,
     ) -> Result<bool, (Entry<S>, Refusal)> {
-        let guard = self.lock();
+        let mut guard = self.lock();
         let sealed = self.members().is_some();
         if let Some(first) = self.index.entry(key).and_then(|at| self.entries.get(at)) {
             return Err((entry, Refusal::Duplicate { first: first.site }));
@@ -94,11 +95,25 @@ impl<S> Store<S> {
         if sealed && when_sealed == WhenSealed::Refuse {
             return Err((entry, Refusal::Sealed));
         }
+        let other = guard.iter().position(|(of, _)| *of == key && entry.provider.is_some());
+        let (entry, replaced) = match other.map(|at| guard.swap_remove(at).1) {
+            Some(other) => (Entry { site: entry.site, ..other }, Some(entry)),
+            None => (entry, None),
+        };
         let value = Arc::clone(&entry.value);
         let at = self.entries.append(entry);
         self.index.add(key, value, at);
         drop(guard);
+        drop(replaced);
         Ok(sealed)
+    }
+
+    /// Keeps an entry for when one of its type is added; the one that was kept before is handed back.
+    pub(crate) fn replace(&self, key: TypeId, entry: Entry<S>) -> Option<Entry<S>> {
+        let mut guard = self.lock();
+        let before = guard.iter().position(|(of, _)| *of == key).map(|at| guard.swap_remove(at).1);
+        guard.push((key, entry));
+        before
     }
 
     /// The number of members of the sealed run, if the registry is sealed.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mainstay_registry::{Phase, Plan, Provider, Registry};
-use mainstay_runtime::{Intercept, Lints, Lookups, Runtime, Signals};
+use mainstay_runtime::{Intercept, IntoRuntime, Lints, Lookups, Runtime, Signals};
 
 use crate::Fault;
 use crate::inject::{Act, Injection, Injector, Whose};
@@ -82,22 +82,29 @@ enum Source<S> {
     Runtime(Box<Runtime<S>>),
 }
 
-type Register<S> = Box<dyn Fn(&Registry<S>)>;
+type Register<S> = Box<dyn FnOnce(&Registry<S>)>;
 type Check<S> = Box<dyn FnOnce(&Registry<S>, Option<&Plan>) -> Result<(), OverrideError>>;
 type First<S> = Box<dyn FnOnce(&Registry<S>)>;
 type Tune<S> = Box<dyn FnOnce(Runtime<S>) -> Runtime<S>>;
 
 impl<S: Clone + Send + Sync + 'static> Harness<S> {
-    /// A daemon with this state and what the function registers. The function is called twice: once to see what there
-    /// is, and once behind what was [replaced](Self::replace).
-    pub fn new(state: S, register: impl Fn(&Registry<S>) + 'static) -> Self {
+    /// A daemon with this state and what the function registers.
+    pub fn new(state: S, register: impl FnOnce(&Registry<S>) + 'static) -> Self {
         Self::from(Source::Registered { state, register: Box::new(register) })
     }
 
-    /// A daemon of which there is a runtime already, such as that of `DaemonBuilder::runtime_from`. Its hooks can be made
-    /// to fail; its providers cannot be replaced.
-    pub fn of(runtime: Runtime<S>) -> Self {
-        Self::from(Source::Runtime(Box::new(runtime)))
+    /// A daemon of which there is a runtime, or the builder of one: a `DaemonBuilder`, with no flag but `--run-mode test`.
+    ///
+    /// What it has registered cannot be [replaced](Self::replace) here any more: `DaemonBuilder::replace` does that.
+    ///
+    /// # Panics
+    ///
+    /// When no runtime can be made of it, with its report.
+    pub fn of(daemon: impl IntoRuntime<State = S>) -> Self {
+        match daemon.into_runtime() {
+            Ok(runtime) => Self::from(Source::Runtime(Box::new(runtime))),
+            Err(refused) => panic!("no runtime can be made of it:\n{refused}"),
+        }
     }
 
     fn from(source: Source<S>) -> Self {
@@ -122,7 +129,7 @@ impl<S: Clone + Send + Sync + 'static> Harness<S> {
     pub fn replace<T: Provider<S>>(mut self, provider: Arc<T>) -> Self {
         self.checks.push(Box::new(|registry, _| registered::<S, T>(registry)));
         self.first.push(Box::new(move |registry| {
-            registry.insert(provider);
+            registry.replace(provider);
         }));
         self
     }
@@ -141,9 +148,10 @@ impl<S: Clone + Send + Sync + 'static> Harness<S> {
         D: ?Sized + Send + Sync + 'static,
         T: Provider<S>,
     {
-        self.checks.push(Box::new(|registry, _| match registry.resolve_dyn::<D>() {
-            Some(_) => Ok(()),
-            None => Err(OverrideError::not_bound(type_name::<D>())),
+        // It is one of them itself.
+        self.checks.push(Box::new(|registry, _| match registry.resolve_all::<D>().len() {
+            0 | 1 => Err(OverrideError::not_bound(type_name::<D>())),
+            _ => Ok(()),
         }));
         self.first.push(Box::new(move |registry| {
             registry.insert(provider);
@@ -202,15 +210,12 @@ impl<S: Clone + Send + Sync + 'static> Harness<S> {
         let Self { source, seed, injections, checks, first, intercept, tune } = self;
         let runtime = match source {
             Source::Registered { state, register } => {
-                let seen = Registry::new();
-                register(&seen);
-                all(checks, &seen)?;
-                drop(seen);
                 let registry = Registry::new();
                 for insert in first {
                     insert(&registry);
                 }
                 let ((), lints) = Lookups::of_register(&registry, || register(&registry));
+                all(checks, &registry)?;
                 Runtime::new(registry, state).found(lints)
             }
             Source::Runtime(runtime) => {

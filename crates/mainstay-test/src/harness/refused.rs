@@ -23,7 +23,8 @@ impl OverrideError {
 
     pub(super) fn of_a_runtime() -> Self {
         Self(
-            "a provider of a runtime that is made already cannot be replaced: use `Harness::new(state, register)`"
+            "a provider of a runtime that is made already cannot be replaced: use `Harness::new(state, register)`, or \
+             `DaemonBuilder::replace` before"
                 .to_owned(),
         )
     }

@@ -51,8 +51,29 @@ fn a_builder_goes_through_the_matrix() {
 
 #[tokio::test(start_paused = true)]
 async fn a_builder_goes_into_the_harness() {
-    let daemon = Harness::of(greeter().runtime_from(["greeter"]).unwrap()).start().await;
+    let daemon = Harness::of(greeter()).start().await;
     daemon.require_ready().drain().await.require_stopped();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_builder_replaces_what_is_registered_in_any_way_and_nothing_else() {
+    let by_function = || {
+        Daemon::builder("greeter").insert(runnable("http", http)).register(|app| {
+            app.registry().try_insert(Arc::new(Greeting::default()))?;
+            Ok(())
+        })
+    };
+    for greeter in [greeter(), by_function()] {
+        let mine = Arc::new(Greeting::default());
+        let daemon = Harness::of(greeter.replace(Arc::clone(&mine))).start().await;
+        assert_eq!(*mine.0.load(), "hello from greeter", "it was booted");
+        daemon.require_ready().drain().await.require_stopped();
+    }
+    let nothing = Daemon::builder("greeter").replace(Arc::new(Greeting::default()));
+    let refused = nothing.runtime_from(["greeter"]).unwrap_err();
+    assert_eq!(refused.exit_code(), 78);
+    let text = refused.to_string();
+    assert!(text.contains("nothing is replaced") && text.contains("daemon.rs:"), "{text}");
 }
 
 fn lints_in(mode: &str) -> (Runtime<Daemon>, Arc<Mutex<Vec<&'static str>>>) {

@@ -190,6 +190,13 @@ fn a_blocking_sleep_in_reload() {
 }
 
 #[test]
+fn a_poll_that_a_busy_machine_has_held_up_is_none() {
+    let matrix = LifecycleMatrix::new(|| sample(Bug::BusyMachine)).skip(Phase::Stop);
+    let report = matrix.without_blocked_threads().find();
+    assert!(report.violations.is_empty(), "{report}");
+}
+
+#[test]
 fn a_publish_outside_of_the_transaction() {
     let report = LifecycleMatrix::new(|| sample(Bug::PublishOutside)).without_blocked_threads().find();
     let found = names(&report, "transaction", "settings", "reload");

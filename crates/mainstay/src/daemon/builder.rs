@@ -13,7 +13,7 @@ use super::Daemon;
 use super::application::MakeTokio;
 use super::door;
 use super::log::LogLayer;
-use super::register::Registration;
+use super::register::{Registration, Replacement};
 
 /// What a daemon is made of: its providers, its flags, its runtimes. Nothing happens before
 /// [`main`](Self::main).
@@ -60,6 +60,7 @@ pub struct DaemonBuilder {
     pub(super) cli: Cli,
     pub(super) layers: Vec<LogLayer>,
     pub(super) registrations: Vec<Registration>,
+    pub(super) replacements: Vec<Replacement>,
     pub(super) verbs: Vec<OwnVerb>,
     pub(super) tokio: Option<MakeTokio>,
     pub(super) tune: Vec<Tune>,
@@ -74,8 +75,9 @@ pub(super) type Tune = Box<dyn FnOnce(Runtime<Daemon>) -> Runtime<Daemon>>;
 impl DaemonBuilder {
     pub(super) fn new(name: String) -> Self {
         let cli = Cli::new(name.clone());
-        let (layers, registrations, verbs, tune) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { name, version: None, cli, layers, registrations, verbs, tokio: None, tune }
+        let (layers, registrations, replacements) = (Vec::new(), Vec::new(), Vec::new());
+        let (verbs, tune) = (Vec::new(), Vec::new());
+        Self { name, version: None, cli, layers, registrations, replacements, verbs, tokio: None, tune }
     }
 
     /// Sets what `--version` prints: usually `env!("CARGO_PKG_VERSION")`.
@@ -131,6 +133,37 @@ impl DaemonBuilder {
     #[track_caller]
     pub fn insert<P: Provider<Daemon>>(mut self, provider: P) -> Self {
         self.registrations.push(Registration::of_provider(Location::caller(), Arc::new(provider)));
+        self
+    }
+
+    /// Takes this instance of a provider in the place of the one that is registered, wherever that is done: for tests.
+    ///
+    /// It stands where the other would have, and the other is dropped. If none of its type is registered, that is an error
+    /// with exit code 78: a test that takes it for what is served would test nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use mainstay::{DaemonBuilder, prelude::*};
+    ///
+    /// struct Mail {
+    ///     server: &'static str,
+    /// }
+    /// impl Provider<Daemon> for Mail {}
+    ///
+    /// fn greeter() -> DaemonBuilder {
+    ///     Daemon::builder("greeter").insert(Mail { server: "smtp.example.com" })
+    /// }
+    ///
+    /// let mail = Arc::new(Mail { server: "localhost" });
+    /// let runtime = greeter().replace(Arc::clone(&mail)).runtime_from(["greeter"]).unwrap();
+    /// assert!(Arc::ptr_eq(&mail, &runtime.registry().require::<Mail>().unwrap()));
+    /// # assert_eq!(mail.server, "localhost");
+    /// ```
+    #[track_caller]
+    pub fn replace<P: Provider<Daemon>>(mut self, provider: Arc<P>) -> Self {
+        self.replacements.push(Replacement::of(Location::caller(), provider));
         self
     }
 

@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 
 use super::application::Application;
 use super::builder::{DaemonBuilder, Tune};
-use super::register::Registration;
+use super::register::{Registration, Replacement};
 use super::{Daemon, check, codes, log, register};
 
 /// How long an outcome may wait for a `main` that something holds, before the process ends without it.
@@ -60,7 +60,8 @@ impl DaemonBuilder {
         let daemon = Daemon::new(self.name.clone(), self.version.take(), flags, own);
         let recorded = self.registrations.len();
         let registrations = std::mem::take(&mut self.registrations);
-        let (failures, lints) = registered(registrations, &daemon);
+        let replacements = std::mem::take(&mut self.replacements);
+        let (failures, lints) = registered(replacements, registrations, &daemon);
         match verb {
             Verb::Check => {
                 let application = Application::build(self.tokio)?;
@@ -95,7 +96,7 @@ impl DaemonBuilder {
             return Err(Outcome::refused(error.to_string(), 78));
         }
         let daemon = Daemon::new(self.name, self.version.take(), flags, own);
-        let (failures, lints) = registered(self.registrations, &daemon);
+        let (failures, lints) = registered(self.replacements, self.registrations, &daemon);
         if failures.is_empty() {
             Ok(tuned(runtime_of(daemon).found(lints), self.tune))
         } else {
@@ -113,11 +114,18 @@ impl DaemonBuilder {
 }
 
 /// Runs the phase register. Where breaches of the rules are not looked for, nobody listens to what it looks up.
-fn registered(registrations: Vec<Registration>, daemon: &Daemon) -> (Vec<Failure>, Vec<Lint>) {
-    if daemon.run_mode() == RunMode::Production {
-        return (register::run_all(registrations, daemon), Vec::new());
-    }
-    Lookups::of_register(daemon.registry(), || register::run_all(registrations, daemon))
+fn registered(
+    replacements: Vec<Replacement>,
+    registrations: Vec<Registration>,
+    daemon: &Daemon,
+) -> (Vec<Failure>, Vec<Lint>) {
+    register::replacing(replacements, daemon, || {
+        let run = || register::run_all(registrations, daemon);
+        if daemon.run_mode() == RunMode::Production {
+            return (run(), Vec::new());
+        }
+        Lookups::of_register(daemon.registry(), run)
+    })
 }
 
 fn runtime_of(daemon: Daemon) -> Runtime<Daemon> {

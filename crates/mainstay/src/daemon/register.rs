@@ -56,9 +56,52 @@ impl Registration {
     }
 }
 
+/// Another instance of a provider that a step registers.
+pub(super) struct Replacement {
+    name: &'static str,
+    site: &'static Location<'static>,
+    put: Box<dyn FnOnce(&Daemon)>,
+    find: fn(&Daemon) -> Result<()>,
+}
+
+impl Replacement {
+    pub(super) fn of<P: Provider<Daemon>>(site: &'static Location<'static>, provider: Arc<P>) -> Self {
+        let put = Box::new(move |daemon: &Daemon| {
+            daemon.registry().replace(provider);
+        });
+        let find = |daemon: &Daemon| match daemon.registry().require::<P>() {
+            Ok(_) => Ok(()),
+            Err(why) => {
+                Err(Error::Validate { name: "", source: format!("nothing is replaced: {why}").into() })
+            }
+        };
+        Self { name: short(type_name::<P>()), site, put, find }
+    }
+}
+
 /// Runs every step, in the order in which they were recorded.
 pub(super) fn run_all(registrations: Vec<Registration>, daemon: &Daemon) -> Vec<Failure> {
     registrations.into_iter().filter_map(|registration| registration.run(daemon)).collect()
+}
+
+/// Lets each replacement take its place before there is somebody to replace, then calls `register`. What replaces nothing
+/// is a failure: a test that takes it for what is served would test nothing.
+pub(super) fn replacing<T>(
+    replacements: Vec<Replacement>,
+    daemon: &Daemon,
+    register: impl FnOnce() -> (Vec<Failure>, T),
+) -> (Vec<Failure>, T) {
+    let mut replaced = Vec::new();
+    for Replacement { name, site, put, find } in replacements {
+        put(daemon);
+        replaced.push((name, site, find));
+    }
+    let (mut failures, rest) = register();
+    failures.extend(replaced.into_iter().filter_map(|(name, site, find)| {
+        let error = find(daemon).err()?;
+        Some(Failure::from_error(name, Phase::Register, error).at(Some(site)))
+    }));
+    (failures, rest)
 }
 
 /// A refused insertion is a mistake in the program: no retry will cure it.

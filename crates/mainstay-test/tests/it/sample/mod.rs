@@ -27,6 +27,8 @@ pub(crate) enum Bug {
     LockLeft,
     /// The reload of `cache` sleeps on its thread.
     BlockingReload,
+    /// One poll of many takes long, and nobody is to blame.
+    BusyMachine,
     /// The reload of `settings` publishes in a thread, outside of the transaction.
     PublishOutside,
     /// `worker` never says that it is ready.
