@@ -4,14 +4,10 @@
 //! 2. `alive` counts every supervised child whose task has not ended, listed or not: the generation waits for all.
 //! 3. The lock is held for a look at a map, never for a call.
 
-#![allow(
-    clippy::mutable_key_type,
-    reason = "an entry is hashed and compared by its name, which never changes"
-)]
-
-use std::borrow::{Borrow, Cow};
-use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -40,12 +36,14 @@ pub(crate) struct Members {
 #[derive(Default)]
 struct Held {
     spawned: HashMap<u64, (Cow<'static, str>, Arc<Cell>)>,
-    /// By name.
-    listed: HashSet<Listed, BuildHasherDefault<Known>>,
+    /// About in the order in which they came, which is that of their memory: a hundred thousand are asked, and dropped,
+    /// in half the time that the order of a table takes. Each knows its place. There is a gap only where one has left
+    /// after the generation was asked to stop.
+    listed: Vec<Option<Arc<Entry>>>,
+    /// Their places by the hash of their names, until the generation is asked to stop. No two have one hash.
+    places: HashMap<u64, usize, BuildHasherDefault<Known>>,
     /// `SipHash`, with keys of its own: names may come from outside. It costs some 20 ns of an add or a remove.
     hasher: RandomState,
-    /// Those that end with the generation, once it was asked to stop; each knows its place.
-    ending: Vec<Option<Arc<Entry>>>,
     /// So many of these places were asked.
     asked: usize,
     alive: usize,
@@ -62,8 +60,74 @@ struct Held {
 
 impl Held {
     fn entries(&self) -> Vec<Arc<Entry>> {
-        let listed = self.listed.iter().map(|listed| &listed.entry);
-        listed.chain(self.ending.iter().flatten()).map(Arc::clone).collect()
+        self.listed.iter().flatten().map(Arc::clone).collect()
+    }
+
+    fn find(&self, name: &str) -> Option<&Arc<Entry>> {
+        if self.closed {
+            return self.listed.iter().flatten().find(|entry| entry.name() == name);
+        }
+        let place = *self.places.get(&self.hasher.hash_one(name))?;
+        self.listed[place].as_ref().filter(|entry| entry.name() == name)
+    }
+
+    /// Puts it on the list. False: one of this name is there.
+    fn list(&mut self, entry: &Arc<Entry>) -> bool {
+        loop {
+            match self.places.entry(self.hasher.hash_one(entry.name())) {
+                Slot::Vacant(slot) => {
+                    slot.insert(self.listed.len());
+                    entry.place.store(self.listed.len(), Ordering::Relaxed);
+                    self.listed.push(Some(Arc::clone(entry)));
+                    return true;
+                }
+                Slot::Occupied(slot) => {
+                    let other = &self.listed[*slot.get()];
+                    if other.as_ref().is_some_and(|other| other.name() == entry.name()) {
+                        return false;
+                    }
+                }
+            }
+            // Two names with one hash, once in as many sets as nobody will make: all get another one.
+            self.hash_anew();
+        }
+    }
+
+    fn hash_anew(&mut self) {
+        loop {
+            self.hasher = RandomState::new();
+            self.places.clear();
+            for (place, entry) in self.listed.iter().enumerate() {
+                let name = entry.as_ref().map_or("", |entry| entry.name());
+                self.places.insert(self.hasher.hash_one(name), place);
+            }
+            if self.places.len() == self.listed.len() {
+                return;
+            }
+        }
+    }
+
+    /// Takes it off the list, if it is there; gives memory back when most of it is unused.
+    fn unlist(&mut self, entry: &Entry) -> Option<Arc<Entry>> {
+        let place = entry.place.swap(usize::MAX, Ordering::Relaxed);
+        if self.closed {
+            return self.listed.get_mut(place).and_then(Option::take);
+        }
+        if place >= self.listed.len() {
+            return None;
+        }
+        self.places.remove(&self.hasher.hash_one(entry.name()));
+        let taken = self.listed.swap_remove(place);
+        if let Some(Some(moved)) = self.listed.get(place) {
+            moved.place.store(place, Ordering::Relaxed);
+            self.places.insert(self.hasher.hash_one(moved.name()), place);
+        }
+        let len = self.listed.len();
+        if self.listed.capacity() > SMALL && len < self.listed.capacity() / 4 {
+            self.listed.shrink_to(len * 2);
+            self.places.shrink_to(len * 2);
+        }
+        taken
     }
 
     /// The main future's end, when this was the last member.
@@ -76,84 +140,6 @@ impl Held {
         Some(main)
     }
 }
-
-/// An entry, found by its name, which is not kept twice. The hash is, so that a table that grows looks at no entry.
-struct Listed {
-    hash: u64,
-    entry: Arc<Entry>,
-}
-
-/// A name that is looked for.
-struct Looked<'a> {
-    hash: u64,
-    name: &'a str,
-}
-
-impl<'a> Looked<'a> {
-    fn new(hasher: &RandomState, name: &'a str) -> Self {
-        Self { hash: hasher.hash_one(name), name }
-    }
-}
-
-/// What both are compared by.
-trait Named {
-    fn hash(&self) -> u64;
-    fn name(&self) -> &str;
-}
-
-impl Named for Listed {
-    fn hash(&self) -> u64 {
-        self.hash
-    }
-
-    fn name(&self) -> &str {
-        self.entry.name()
-    }
-}
-
-impl Named for Looked<'_> {
-    fn hash(&self) -> u64 {
-        self.hash
-    }
-
-    fn name(&self) -> &str {
-        self.name
-    }
-}
-
-impl Hash for dyn Named + '_ {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(Named::hash(self));
-    }
-}
-
-impl PartialEq for dyn Named + '_ {
-    fn eq(&self, other: &Self) -> bool {
-        Named::hash(self) == Named::hash(other) && self.name() == other.name()
-    }
-}
-
-impl Eq for dyn Named + '_ {}
-
-impl<'a> Borrow<dyn Named + 'a> for Listed {
-    fn borrow(&self) -> &(dyn Named + 'a) {
-        self
-    }
-}
-
-impl Hash for Listed {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
-    }
-}
-
-impl PartialEq for Listed {
-    fn eq(&self, other: &Self) -> bool {
-        self.hash == other.hash && self.entry.name() == other.entry.name()
-    }
-}
-
-impl Eq for Listed {}
 
 /// Hashes what is a hash.
 #[derive(Default)]
@@ -210,7 +196,7 @@ impl Members {
         }
         if held.limit.is_some_and(|limit| held.listed.len() >= limit) {
             let limit = held.limit.unwrap_or_default();
-            return Err(if held.listed.contains(&Looked::new(&held.hasher, &name) as &dyn Named) {
+            return Err(if held.find(&name).is_some() {
                 SuperviseError::NameInUse { name: name.into_owned() }
             } else {
                 SuperviseError::Full { limit }
@@ -230,8 +216,7 @@ impl Members {
         }
         held.seed = held.seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let entry = Entry::new(generation, name, policy, held.seed);
-        let hash = held.hasher.hash_one(entry.name());
-        if !held.listed.insert(Listed { hash, entry: Arc::clone(&entry) }) {
+        if !held.list(&entry) {
             return Err(SuperviseError::NameInUse { name: entry.name().to_owned() });
         }
         held.alive += 1;
@@ -240,12 +225,7 @@ impl Members {
     }
 
     pub(super) fn find(&self, name: &str) -> Option<Arc<Entry>> {
-        let held = self.held();
-        let entry = match held.listed.get(&Looked::new(&held.hasher, name) as &dyn Named) {
-            Some(listed) => Some(&listed.entry),
-            None => held.ending.iter().flatten().find(|entry| entry.name() == name),
-        };
-        entry.map(Arc::clone)
+        self.held().find(name).map(Arc::clone)
     }
 
     pub(super) fn limit(&self, limit: usize) {
@@ -273,19 +253,8 @@ impl Members {
     /// Nobody is supervised any more who is not yet; those who are are to be asked.
     pub(super) fn close(&self) {
         let mut held = self.held();
-        if std::mem::replace(&mut held.closed, true) {
-            return;
-        }
-        let table = std::mem::take(&mut held.listed);
-        held.ending = table.into_iter().map(|listed| Some(listed.entry)).collect();
-        // By their place in memory, which is about the order in which they came: a hundred thousand are asked, and
-        // dropped, in half the time that the order of the table takes.
-        held.ending.sort_unstable_by_key(|entry| entry.as_ref().map(|entry| Arc::as_ptr(entry).addr()));
-        for (place, entry) in held.ending.iter().enumerate() {
-            if let Some(entry) = entry {
-                entry.place.store(place, Ordering::Relaxed);
-            }
-        }
+        held.closed = true;
+        held.places = HashMap::default();
     }
 
     /// Asks the next of those that end to stop. The generation that they belong to, while there are more.
@@ -293,12 +262,13 @@ impl Members {
         let (some, more) = {
             let mut held = self.held();
             let from = held.asked;
-            let to = (from + SOME).min(held.ending.len());
+            let to = (from + SOME).min(held.listed.len());
             held.asked = to;
-            let some: Vec<Arc<Entry>> = held.ending[from..to].iter().flatten().map(Arc::clone).collect();
-            let more = held.ending[to..].iter().flatten().next().map(|entry| Arc::clone(entry.home()));
+            let mut some = Vec::with_capacity(to - from);
+            some.extend(held.listed[from..to].iter().flatten().map(Arc::clone));
+            let more = held.listed[to..].iter().flatten().next().map(|entry| Arc::clone(entry.home()));
             if more.is_none() {
-                held.asked = held.ending.len();
+                held.asked = held.listed.len();
             }
             (some, more)
         };
@@ -315,7 +285,7 @@ impl Members {
 
     pub(super) fn all_were_asked(&self) -> bool {
         let held = self.held();
-        held.asked == held.ending.len()
+        held.asked == held.listed.len()
     }
 
     /// The main future ended. True: nobody is left.
@@ -338,7 +308,7 @@ impl Members {
     /// A supervised child was removed: its name is free.
     pub(super) fn unlist(&self, entry: &Arc<Entry>) {
         let mut held = self.held();
-        let taken = unlist(&mut held, entry);
+        let taken = held.unlist(entry);
         drop(held);
         drop(taken);
     }
@@ -347,12 +317,7 @@ impl Members {
     pub(super) fn entry_left(&self, entry: &Arc<Entry>) -> Option<Exit> {
         let mut held = self.held();
         held.alive -= 1;
-        let taken = if held.closed {
-            let place = entry.place.load(Ordering::Relaxed);
-            held.ending.get_mut(place).and_then(Option::take)
-        } else {
-            unlist(&mut held, entry).map(|listed| listed.entry)
-        };
+        let taken = held.unlist(entry);
         let main = held.settle();
         drop(held);
         drop(taken);
@@ -380,21 +345,6 @@ impl Members {
         let supervised = entry.and_then(|entry| entry.busiest(now));
         spawned.into_iter().chain(supervised).max_by_key(|(_, seen)| seen.polling)
     }
-}
-
-/// Takes it off the list, if it is the one of that name; gives memory back when most of it is unused.
-fn unlist(held: &mut Held, entry: &Arc<Entry>) -> Option<Listed> {
-    let taken = held.listed.take(&Looked::new(&held.hasher, entry.name()) as &dyn Named)?;
-    if !Arc::ptr_eq(&taken.entry, entry) {
-        // The name is another one's by now.
-        held.listed.insert(taken);
-        return None;
-    }
-    let len = held.listed.len();
-    if held.listed.capacity() > SMALL && len < held.listed.capacity() / 4 {
-        held.listed.shrink_to(len * 2);
-    }
-    Some(taken)
 }
 
 fn checked(policy: RestartPolicy) -> Result<Arc<RestartPolicy>, SuperviseError> {

@@ -24,7 +24,7 @@ pub(crate) struct Entry {
     pub(super) policy: Arc<RestartPolicy>,
     /// The task is to drop its future at its next poll. Written under the lock, read without it at every poll.
     pub(super) aborted: AtomicBool,
-    /// Among those that end with their generation. Changes under the lock of its members.
+    /// On the list of its members, and changed under their lock; the greatest number: on none.
     pub(crate) place: AtomicUsize,
     state: Mutex<State>,
 }
