@@ -354,3 +354,31 @@ fn checked(policy: RestartPolicy) -> Result<Arc<RestartPolicy>, SuperviseError> 
         None => Ok(Arc::new(policy)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_listed_is_found_by_name_whoever_left_and_however_it_is_hashed() {
+        let (home, policy) = (Generation::detached(), Arc::new(RestartPolicy::never()));
+        let mut held = Held::default();
+        let entry = |name: String| Entry::new(&home, name.into(), Arc::clone(&policy), 1);
+        let entries: Vec<_> = (0..200).map(|number| entry(number.to_string())).collect();
+        for listed in &entries {
+            assert!(held.list(listed));
+            assert!(!held.list(&entry(listed.name().to_owned())), "the name is in use");
+        }
+        held.hash_anew();
+        for (number, entry) in entries.iter().enumerate().filter(|(number, _)| number % 10 != 3) {
+            assert!(held.unlist(entry).is_some_and(|taken| Arc::ptr_eq(&taken, entry)), "{number}");
+            assert!(held.unlist(entry).is_none(), "{number} has left already");
+        }
+        for (number, entry) in entries.iter().enumerate() {
+            let found = held.find(entry.name()).is_some_and(|found| Arc::ptr_eq(found, entry));
+            assert_eq!(found, number % 10 == 3, "{number}");
+        }
+        assert_eq!((held.listed.len(), held.places.len()), (20, 20));
+        assert!(held.listed.capacity() < 100, "memory is given back");
+    }
+}
