@@ -29,7 +29,7 @@ pub(super) fn first_sentence(tree: &Tree) -> Vec<String> {
 
 /// Past 500 lines a file is two files. Its tests are not counted.
 pub(super) fn length(tree: &Tree) -> Vec<String> {
-    tree.library_sources()
+    tree.sources_of_crates()
         .map(|(path, text)| (path, without_tests(text).lines().count()))
         .filter(|(_, lines)| *lines > LONGEST)
         .map(|(path, lines)| format!("{path}: {lines} lines"))
@@ -77,7 +77,7 @@ fn defined<'a>(line: &'a str, keyword: &str) -> Option<&'a str> {
 /// What a module gives away it names.
 pub(super) fn glob_reexports(tree: &Tree) -> Vec<String> {
     let mut found = Vec::new();
-    for (path, text) in tree.library_sources() {
+    for (path, text) in tree.sources_of_crates() {
         for (number, line) in text.lines().enumerate() {
             let line = line.trim_start();
             if line.starts_with("pub use ") && line.ends_with("::*;") {

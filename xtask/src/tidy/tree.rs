@@ -35,7 +35,7 @@ impl Tree {
     }
 
     /// Every Rust file below one of the folders called `src`, but for files of tests.
-    pub(crate) fn library_sources(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub(crate) fn sources_of_crates(&self) -> impl Iterator<Item = (&str, &str)> {
         self.ending(".rs").filter(|(path, _)| path.contains("/src/") && !path.contains("/tests"))
     }
 

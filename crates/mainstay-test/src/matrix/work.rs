@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use mainstay_registry::{Phase, Plan};
-use mainstay_runtime::IntoRuntime;
+use mainstay_runtime::{IntoRuntime, lint_codes};
 
 use super::drive::{Depth, Ran, Stage, drive};
 use super::found::{MARK, MatrixReport, MatrixViolation};
@@ -80,7 +80,7 @@ impl<R: IntoRuntime> Work<'_, R> {
                 Ok(ran) => ran,
                 Err(why) => return refused(&why),
             };
-            let violations = self.sure(judge(&ran, scenario), scenario);
+            let violations = self.sure(judge(&ran, scenario), scenario, &smallest);
             let violations = self.owned(violations, &ran, scenario, plan, &mut owners);
             for violation in violations {
                 keep(&mut smallest, violation, scenario, ran.seen.steps.len());
@@ -101,15 +101,17 @@ impl<R: IntoRuntime> Work<'_, R> {
     }
 
     /// How long a poll takes is told by the clock of the machine, which others may keep busy: only what blocks its thread
-    /// again in a second run is taken for a blocked one. Code that blocks does.
-    fn sure(&self, mut violations: Vec<Violation>, scenario: &Scenario) -> Vec<Violation> {
-        if violations.iter().any(is_of_a_poll)
+    /// again in a second run is taken for a blocked one, and then every time. Code that blocks does.
+    fn sure(&self, mut found: Vec<Violation>, scenario: &Scenario, known: &[Smallest]) -> Vec<Violation> {
+        let doubtful =
+            |it: &Violation| is_of_a_poll(it) && known.iter().all(|known| !known.violation.is_like(it));
+        if found.iter().any(doubtful)
             && let Ok(again) = drive(&self.stage, scenario, Depth::Shallow)
         {
             let again = judge(&again, scenario);
-            violations.retain(|it| !is_of_a_poll(it) || again.iter().any(|other| other.is_like(it)));
+            found.retain(|it| !doubtful(it) || again.iter().any(|other| other.is_like(it)));
         }
-        violations
+        found
     }
 
     /// Runs the scenario once more to learn whose a descriptor, a name or a task is, unless that is known.
@@ -196,7 +198,7 @@ fn is_of_names(violation: &Violation) -> bool {
 
 /// That it has blocked its thread.
 fn is_of_a_poll(violation: &Violation) -> bool {
-    violation.invariant == names::LINT && violation.expected.contains("MS0604")
+    violation.invariant == names::LINT && violation.expected.contains(lint_codes::POLL_BLOCKED.id)
 }
 
 /// One of each kind, in the scenario with the shortest trace; a fault less is worth more than any trace.
