@@ -52,7 +52,7 @@ impl Machine {
             return;
         }
         self.task_failed(id, Some(child), exit, now);
-        self.settle_node(id.node, now);
+        self.ends_by_failure(id, now);
     }
 
     /// A task and all of its children have ended.
@@ -229,15 +229,21 @@ impl Machine {
             }
             Next::Complete => {}
         }
-        if self.cause.is_none() {
-            // A child has failed, or it does not get ready, and its main future lives.
+    }
+
+    /// The present generation has failed, and its main future lives: a child of it failed, or it is late.
+    fn ends_by_failure(&mut self, id: TaskId, now: Instant) {
+        // Who must end anyway is asked in its turn, when nobody needs it any more.
+        let in_its_turn = self.tasks.get(id).is_none_or(|task| task.must_end());
+        if self.cause.is_none() && !in_its_turn {
             self.ask_to_end(id, now);
         }
+        self.settle_node(id.node, now);
     }
 
     pub(super) fn tasks_tick(&mut self, now: Instant, look: &dyn Look) {
         let due = |task: &Task| match task.state {
-            TaskState::Starting { until } => until <= now && self.cause.is_none(),
+            TaskState::Starting { until } => until <= now && self.cause.is_none() && !task.must_end(),
             TaskState::Ending { until, .. }
             | TaskState::Aborting { until, .. }
             | TaskState::Backoff { until, .. } => until <= now,
@@ -283,7 +289,7 @@ impl Machine {
             .at(node.site)
             .detail(describe(&look.task(id)));
         self.judge(id, failure, &Exit::Aborted, now);
-        self.settle_node(id.node, now);
+        self.ends_by_failure(id, now);
     }
 
     /// Its interval is over: has it ticked since?
@@ -311,6 +317,9 @@ impl Machine {
                     .at(node.site)
                     .detail(seen);
                 self.judge(id, failure, &Exit::Aborted, now);
+                self.watch(next);
+                self.ends_by_failure(id, now);
+                return;
             }
         } else if was_stuck && due > now {
             self.emit(EventKind::Unstuck { task: name });
@@ -321,7 +330,7 @@ impl Machine {
 
     pub(super) fn tasks_wake(&self) -> Option<Instant> {
         let at = |(_, task): (_, &Task)| match task.state {
-            TaskState::Starting { until } if self.cause.is_none() => Some(until),
+            TaskState::Starting { until } if self.cause.is_none() && !task.must_end() => Some(until),
             TaskState::Ending { until, .. }
             | TaskState::Aborting { until, .. }
             | TaskState::Backoff { until, .. } => Some(until),

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mainstay_registry::{Deadlines, Error, NamedRunnable, Provider, RestartPolicy, Runnable, TaskFuture};
+use mainstay_registry::{
+    Deadlines, Error, NamedRunnable, Provider, ReadyWhen, RestartPolicy, Runnable, TaskFuture,
+};
 use mainstay_runtime::{
     Control, ControlError, RunContext, RunnableState, Running, Runtime, Signals, StopCause, runnable, task,
 };
@@ -50,6 +52,107 @@ async fn a_stop_takes_those_who_require_it_first_and_says_so() {
     assert_eq!(state(&control, "other").0, RunnableState::Ready);
     end(running).await;
     assert_eq!(log.count("shutdown db"), 1, "its hook comes at the end, once");
+}
+
+/// Ready by its word, and only once; a child of it fails when it is told to.
+struct Failing {
+    log: Log,
+    fails: Arc<tokio::sync::Notify>,
+}
+
+impl Provider<()> for Failing {
+    fn name(&self) -> &'static str {
+        "db"
+    }
+
+    fn deadlines(&self) -> Deadlines {
+        Deadlines::new().ready(Duration::from_secs(1))
+    }
+
+    fn as_runnable(&self) -> Option<&dyn Runnable<()>> {
+        Some(self)
+    }
+}
+
+impl Runnable<()> for Failing {
+    fn run(&self, (): ()) -> TaskFuture {
+        let (log, fails) = (self.log.clone(), Arc::clone(&self.fails));
+        task(|cx| async move {
+            let of = cx.clone();
+            cx.spawn("feed", async move {
+                match of.until_shutdown(fails.notified()).await {
+                    Some(()) => Err(Error::msg("the feed is gone")),
+                    None => Ok(()),
+                }
+            });
+            if cx.generation() == 1 {
+                cx.ready();
+            }
+            cx.shutdown_token().cancelled().await;
+            log.push("db is asked");
+            Ok(())
+        })
+    }
+
+    fn ready_when(&self) -> ReadyWhen {
+        ReadyWhen::Signalled
+    }
+
+    fn restart_policy(&self) -> RestartPolicy {
+        RestartPolicy::on_failure().initial_delay(Duration::ZERO)
+    }
+}
+
+async fn failing(log: &Log) -> (Running, Arc<tokio::sync::Notify>) {
+    let fails = Arc::new(tokio::sync::Notify::new());
+    let said = log.clone();
+    let drains = move |(), cx: RunContext| {
+        let said = said.clone();
+        async move {
+            cx.shutdown_token().cancelled().await;
+            said.push("api is asked");
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            said.push("api ends");
+            Ok(())
+        }
+    };
+    let api = runnable("api", drains).requires::<Failing>();
+    let registry = registry![Failing { log: log.clone(), fails: Arc::clone(&fails) }, api];
+    let running = paused(registry).on_event(events(log)).start().await.unwrap();
+    log.take();
+    (running, fails)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_of_one_that_is_to_stop_does_not_end_it_before_those_who_require_it() {
+    let log = Log::new();
+    let (running, fails) = failing(&log).await;
+    let stop = running.control().stop("db");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    fails.notify_one();
+    stop.await.unwrap();
+    let order: Vec<String> = log.take().into_iter().filter(|line| !line.contains("ready")).collect();
+    let ends = ["api is asked", "recoverable db", "api ends", "task stopped api", "db is asked"];
+    assert_eq!(order, [&["stop db [api]"], &ends[..], &["task stopped db"]].concat());
+    end(running).await;
+}
+
+/// What it missed is of no interest any more; it was said again and again, without a pause, until its turn came.
+#[tokio::test(start_paused = true)]
+async fn one_that_is_to_stop_and_does_not_get_ready_waits_for_its_turn() {
+    let log = Log::new();
+    let (running, fails) = failing(&log).await;
+    fails.notify_one();
+    while state(&running.control(), "db") != (RunnableState::Starting, 2) {
+        tokio::task::yield_now().await;
+    }
+    log.take();
+    // It has a second to get ready.
+    let done = running.control().stop("db").await.unwrap();
+    assert_eq!((done.also, done.took), (vec!["api"], Duration::from_secs(3)));
+    assert_eq!(log.count("recoverable db"), 0);
+    assert!(log.position("api ends") < log.position("db is asked"));
+    end(running).await;
 }
 
 #[tokio::test(start_paused = true)]
