@@ -8,11 +8,11 @@ use futures_util::future::BoxFuture;
 use mainstay_registry::{Phase, Provider, Result, TaskFuture};
 use mainstay_sync::Epochs;
 
+use super::Engine;
 use super::body::Body;
 use super::intercepted::called;
 use super::nodes::{Running, TaskSlot, Told};
 use super::slot::cancel;
-use super::{Engine, Slot};
 use crate::cell::{Cell, Done, Label, Work};
 use crate::context::{Generation, Host, MainDone, RunContext};
 use crate::exit::Exit;
@@ -146,15 +146,14 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
         let done = Box::new(MainDone::new(&generation));
         let context = RunContext::new(Arc::clone(&generation));
         let cell = Cell::new(Work { future, done }, Some(context), label, self.clock);
-        let running = Arc::new(Running { generation, slot: Slot::default() });
-        running.slot.put(id.generation, &cell);
+        let running = Running { generation, cell };
         // What was decided later may have been carried out sooner, by another thread.
         match node.tasks[id.task].put(&running) {
             Told::Nothing => {}
             Told::Asked => running.generation.ask(),
-            Told::Aborted => return cancel(&cell),
+            Told::Aborted => return cancel(&running.cell),
         }
-        self.handle.spawn(cell.isolated());
+        self.handle.spawn(running.cell.isolated());
     }
 
     fn task_slot(&self, id: TaskId) -> Option<&TaskSlot> {
@@ -170,11 +169,11 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
     pub(super) fn abort_task(&self, id: TaskId) {
         if let Some(running) = self.task_slot(id).and_then(|slot| slot.tell(id.generation, Told::Aborted)) {
             running.generation.abort_members();
-            running.slot.abort(id.generation);
+            cancel(&running.cell);
         }
     }
 
-    pub(super) fn see_task(&self, id: TaskId) -> Option<Arc<Running>> {
+    pub(super) fn see_task(&self, id: TaskId) -> Option<Running> {
         self.task_slot(id)?.current().filter(|running| running.generation.number() == id.generation)
     }
 }

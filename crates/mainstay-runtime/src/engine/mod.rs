@@ -373,7 +373,7 @@ impl<S: Clone + Send + Sync + 'static> Look for Engine<S> {
     fn task(&self, id: TaskId) -> Seen {
         let now = self.clock.now();
         let Some(task) = self.see_task(id) else { return Seen::default() };
-        let main = task.slot.seen(id.generation, now);
+        let main = task.cell.seen(now);
         let seen = match task.generation.busiest_child(now) {
             // It holds the thread, or it is all that is left of the task.
             Some((child, seen)) if seen.polling > main.polling || task.generation.is_winding() => {

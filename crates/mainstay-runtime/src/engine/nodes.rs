@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use mainstay_registry::{Plan, Provider, Registry};
 
 use super::Slot;
+use crate::cell::Cell;
 use crate::context::Generation;
 
 pub(crate) struct Node<S> {
@@ -22,7 +23,7 @@ pub(crate) struct TaskSlot(Mutex<Current>);
 
 #[derive(Default)]
 struct Current {
-    running: Option<Arc<Running>>,
+    running: Option<Running>,
     /// A generation that was told something before it was put in: two threads carry actions out beside each other.
     told: Option<(u64, Told)>,
 }
@@ -36,9 +37,10 @@ pub(crate) enum Told {
 }
 
 /// One generation with its main future's cell.
+#[derive(Clone)]
 pub(crate) struct Running {
     pub(crate) generation: Arc<Generation>,
-    pub(crate) slot: Slot,
+    pub(crate) cell: Arc<Cell>,
 }
 
 impl<S: 'static> Node<S> {
@@ -71,25 +73,25 @@ impl TaskSlot {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn current(&self) -> Option<Arc<Running>> {
+    pub(crate) fn current(&self) -> Option<Running> {
         self.lock().running.clone()
     }
 
     /// Puts a generation in, before its task is spawned, and learns what it was told already.
-    pub(crate) fn put(&self, running: &Arc<Running>) -> Told {
+    pub(crate) fn put(&self, running: &Running) -> Told {
         let mut current = self.lock();
         let told = current.told.take().filter(|(generation, _)| *generation == running.generation.number());
-        let old = current.running.replace(Arc::clone(running));
+        let old = current.running.replace(running.clone());
         drop(current);
         drop(old);
         told.map_or(Told::Nothing, |(_, told)| told)
     }
 
     /// The generation to tell it to; `None`: it is not there yet, and will learn it when it is put in.
-    pub(crate) fn tell(&self, generation: u64, what: Told) -> Option<Arc<Running>> {
+    pub(crate) fn tell(&self, generation: u64, what: Told) -> Option<Running> {
         let mut current = self.lock();
         match &current.running {
-            Some(running) if running.generation.number() == generation => return Some(Arc::clone(running)),
+            Some(running) if running.generation.number() == generation => return Some(running.clone()),
             // Long gone.
             Some(running) if running.generation.number() > generation => {}
             _ => {
@@ -111,9 +113,10 @@ impl TaskSlot {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::slot::tests::cell;
 
-    fn running() -> Arc<Running> {
-        Arc::new(Running { generation: Generation::detached(), slot: Slot::default() })
+    fn running() -> Running {
+        Running { generation: Generation::detached(), cell: cell() }
     }
 
     /// Two threads carry actions out: the ask of the one may overtake the start of the other.

@@ -95,7 +95,7 @@ pub(crate) fn cancel(cell: &Arc<Cell>) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::cell::{Done, Label};
     use crate::clock::Clock;
@@ -106,7 +106,8 @@ mod tests {
         fn ended(self: Box<Self>, _: Exit) {}
     }
 
-    fn cell() -> Arc<Cell> {
+    /// One that nobody polls.
+    pub(in crate::engine) fn cell() -> Arc<Cell> {
         let future = Box::pin(std::future::pending());
         Cell::new(Work { future, done: Box::new(Nobody) }, None, Label::None, Clock::Real)
     }
