@@ -21,8 +21,8 @@ use futures_util::task::AtomicWaker;
 use tracing::Span;
 
 use crate::caught::{Panicked, caught};
-use crate::clock::Clock;
-use crate::context::{AMBIENT, Ambient, RunContext};
+use crate::clock::{Clock, Stamp};
+use crate::context::{Ambient, RunContext};
 use crate::exit::Exit;
 
 /// A future of user code with the one who is told of its end.
@@ -60,8 +60,9 @@ pub(crate) struct Cell {
 
 /// What is seen of user code from outside: since when it is there, and inside of a poll, and what it noted.
 pub(crate) struct Watch {
-    born: Instant,
-    /// `NEVER`, `OUTSIDE`, or `INSIDE` and the microseconds from `born` to the entry of the current poll.
+    /// A stamp.
+    born: AtomicU64,
+    /// `NEVER`, `OUTSIDE`, or the stamp of the entry of the current poll.
     polling: AtomicU64,
     /// In a box, because most have none.
     note: Mutex<Option<Box<Cow<'static, str>>>>,
@@ -71,15 +72,27 @@ pub(crate) struct Watch {
 const NEVER: u64 = 0;
 /// It was polled, and is not now.
 const OUTSIDE: u64 = 1;
-const INSIDE: u64 = 2;
 
 impl Watch {
     pub(crate) fn new(now: Instant) -> Self {
-        Self { born: now, polling: AtomicU64::new(NEVER), note: Mutex::new(None) }
+        let born = AtomicU64::new(Stamp::of(now).bits());
+        Self { born, polling: AtomicU64::new(NEVER), note: Mutex::new(None) }
+    }
+
+    /// Of what is to [begin](Self::begin) yet.
+    pub(crate) fn unborn() -> Self {
+        Self { born: AtomicU64::new(NEVER), polling: AtomicU64::new(NEVER), note: Mutex::new(None) }
+    }
+
+    /// It begins now, with its first poll.
+    pub(crate) fn begin(&self, now: Instant) {
+        let now = Stamp::of(now).bits();
+        self.born.store(now, Ordering::Relaxed);
+        self.polling.store(now, Ordering::Release);
     }
 
     pub(crate) fn born(&self) -> Instant {
-        self.born
+        Stamp::from_bits(self.born.load(Ordering::Relaxed)).instant()
     }
 
     pub(crate) fn note(&self, text: Cow<'static, str>) {
@@ -92,9 +105,7 @@ impl Watch {
     }
 
     pub(crate) fn enter_poll(&self, now: Instant) {
-        let since = now.saturating_duration_since(self.born).as_micros();
-        let since = u64::try_from(since).unwrap_or(u64::MAX - INSIDE).min(u64::MAX - INSIDE);
-        self.polling.store(INSIDE + since, Ordering::Release);
+        self.polling.store(Stamp::of(now).bits(), Ordering::Release);
     }
 
     pub(crate) fn leave_poll(&self) {
@@ -109,7 +120,7 @@ impl Watch {
     pub(crate) fn polling(&self, now: Instant) -> Option<Duration> {
         match self.polling.load(Ordering::Acquire) {
             NEVER | OUTSIDE => None,
-            since => Some(now.saturating_duration_since(self.born + Duration::from_micros(since - INSIDE))),
+            since => Some(now.saturating_duration_since(Stamp::from_bits(since).instant())),
         }
     }
 
@@ -118,7 +129,7 @@ impl Watch {
             begun: self.has_begun(),
             polling: self.polling(now),
             note: self.last_note(),
-            age: now.saturating_duration_since(self.born),
+            age: now.saturating_duration_since(self.born()),
             child: None,
             ticked: None,
         }
@@ -222,7 +233,10 @@ impl Isolated {
     fn finish(&mut self, exit: Exit) {
         let Some(Work { future, done }) = self.work.take() else { return };
         let cell = &self.cell;
-        let dropped = guarded(self.span.as_ref(), Ambient::Cell(Arc::clone(cell)), move || drop(future));
+        // A subscriber that panics as its span is entered must not keep it from its end.
+        let dropped =
+            caught(|| guarded(self.span.as_ref(), Ambient::Cell(Arc::clone(cell)), || drop(future)));
+        let dropped = dropped.unwrap_or_else(Err);
         let exit = after_drop(dropped, exit);
         if cell.watch.has_begun() {
             cell.watch.leave_poll();
@@ -292,7 +306,7 @@ impl Drop for Isolated {
 
 /// Calls user code in its span, with what it asks for around it, and catches its panic.
 fn guarded<T>(span: Option<&Span>, ambient: Ambient, f: impl FnOnce() -> T) -> Result<T, Panicked> {
-    within(span, || AMBIENT.sync_scope(ambient, || caught(f)))
+    within(span, || Ambient::around(&mut Some(ambient), || caught(f)))
 }
 
 /// How it ended, once its future was dropped.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::context::{AMBIENT, Host};
+use crate::context::{Ambient, Host};
 use crate::event::{Event, Events, Operation, ReloadReport};
 use crate::machine::Input;
 use crate::status::Status;
@@ -121,7 +121,7 @@ impl Control {
         let Some(host) = &self.host else { return Request(Answer::Refused(ControlError::Closed)) };
         let waits = Arc::clone(host).shutdown(reason.into());
         // Whoever is part of what is stopped would wait for itself.
-        let inside = AMBIENT.try_with(|_| ()).is_ok();
+        let inside = Ambient::look(|_| ()).is_some();
         Request(if inside { Answer::Refused(ControlError::Busy) } else { Answer::Waits(waits) })
     }
 
@@ -142,7 +142,7 @@ impl Control {
         let Some(host) = &self.host else { return Reloading(Answer::Refused(ControlError::Closed)) };
         let asked = Arc::clone(host).request_reload(name);
         // A hook that waited for the reload that it is part of would wait for itself.
-        let in_hook = AMBIENT.try_with(|cell| cell.context().is_none()).unwrap_or(false);
+        let in_hook = Ambient::look(|ambient| ambient.context().is_none()).unwrap_or(false);
         Reloading(match asked {
             Err(error) => Answer::Refused(error),
             Ok(_) if in_hook => Answer::Refused(ControlError::Busy),

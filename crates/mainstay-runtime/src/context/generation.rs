@@ -2,7 +2,7 @@
 //! everything in it.
 //!
 //! 1. The generation is over when its main future and every member have ended; this is reported once.
-//! 2. Who has no members and never asked for its token pays for neither: both are made at their first use.
+//! 2. Who has no members does not pay for them: they are made at their first use.
 //! 3. Nothing of the user's is called or dropped under a lock.
 
 mod asking;
@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::members::Members;
-use super::supervised::{ChildStatus, Entry};
+use super::supervised::{ChildStatus, Entry, Record};
 use super::{Child, Host, RunContext};
 use crate::cell::{Cell, Done, Label, Seen, Watch, Work};
 use crate::clock::Clock;
@@ -34,7 +34,7 @@ pub(crate) struct Generation {
     owner: Owner,
     /// From 1.
     number: u64,
-    token: OnceLock<CancellationToken>,
+    token: CancellationToken,
     members: OnceLock<Box<Members>>,
     /// It was asked to stop.
     asked: AtomicBool,
@@ -48,8 +48,10 @@ pub(crate) struct Generation {
 
 /// Whose start it is.
 enum Owner {
-    Task(Box<Root>),
-    Child(Arc<Entry>),
+    Task(Root),
+    /// The first of a child, whose record is inside of it: most children have no other.
+    First(Record),
+    Later(Entry),
 }
 
 /// What a task's generation knows, and every child inside of it asks for.
@@ -89,33 +91,44 @@ impl Generation {
     pub(crate) fn new(id: TaskId, name: TaskName, host: Arc<dyn Host>) -> Arc<Self> {
         let (seen, epochs, now) = (host.reopen_count(), host.epochs(), host.clock().now());
         let root = Root { id, name, epochs, host: Some(host), ticked: AtomicU64::new(0) };
-        Arc::new(Self::of(Owner::Task(Box::new(root)), id.generation, seen, now))
+        Arc::new(Self::of(Owner::Task(root), id.generation, seen, Watch::new(now)))
     }
 
     pub(crate) fn detached() -> Arc<Self> {
         let name = TaskName { provider: "detached", task: None, generation: 1 };
         let id = TaskId { node: usize::MAX, task: 0, generation: 1 };
         let root = Root { id, name, epochs: Epochs::default(), host: None, ticked: AtomicU64::new(0) };
-        Arc::new(Self::of(Owner::Task(Box::new(root)), 1, 0, Clock::Real.now()))
+        Arc::new(Self::of(Owner::Task(root), 1, 0, Watch::new(Clock::Real.now())))
     }
 
-    /// One start of a supervised child.
-    pub(super) fn child(entry: &Arc<Entry>, number: u64, now: Instant) -> Arc<Self> {
-        let seen = entry.home().root().host.as_ref().map_or(0, |host| host.reopen_count());
-        Arc::new(Self::of(Owner::Child(Arc::clone(entry)), number, seen, now))
+    /// The first generation of a child, before it begins.
+    pub(super) fn first(record: Record) -> Arc<Self> {
+        Arc::new(Self::of(Owner::First(record), 1, 0, Watch::unborn()))
     }
 
-    fn of(owner: Owner, number: u64, reopened: u64, now: Instant) -> Self {
+    /// A later one.
+    pub(super) fn later(entry: &Entry, number: u64) -> Arc<Self> {
+        Arc::new(Self::of(Owner::Later(entry.clone()), number, 0, Watch::unborn()))
+    }
+
+    /// It begins: what happened before is nothing to it.
+    pub(super) fn begin(&self, now: Instant) {
+        self.watch.begin(now);
+        let seen = self.host().map_or(0, |host| host.reopen_count());
+        self.reopened.store(seen, Ordering::Relaxed);
+    }
+
+    fn of(owner: Owner, number: u64, reopened: u64, watch: Watch) -> Self {
         Self {
             owner,
             number,
-            token: OnceLock::new(),
+            token: CancellationToken::new(),
             members: OnceLock::new(),
             asked: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             disabled: AtomicBool::new(false),
             reopened: AtomicU64::new(reopened),
-            watch: Watch::new(now),
+            watch,
         }
     }
 
@@ -127,18 +140,37 @@ impl Generation {
     pub(super) fn root(&self) -> &Root {
         let mut generation = self;
         loop {
-            match &generation.owner {
+            generation = match &generation.owner {
                 Owner::Task(root) => return root,
-                Owner::Child(entry) => generation = entry.home(),
+                Owner::First(record) => record.home(),
+                Owner::Later(entry) => entry.home(),
             }
         }
     }
 
     /// The supervised child that this is a generation of.
-    pub(super) fn entry(&self) -> Option<&Arc<Entry>> {
+    pub(super) fn entry(self: &Arc<Self>) -> Option<Entry> {
         match &self.owner {
             Owner::Task(_) => None,
-            Owner::Child(entry) => Some(entry),
+            Owner::First(_) => Some(Entry::of(Arc::clone(self))),
+            Owner::Later(entry) => Some(entry.clone()),
+        }
+    }
+
+    /// The record of that child.
+    pub(super) fn child(&self) -> Option<&Record> {
+        match &self.owner {
+            Owner::Task(_) => None,
+            Owner::First(record) => Some(record),
+            Owner::Later(entry) => Some(entry),
+        }
+    }
+
+    /// The same, if it is inside of this generation.
+    pub(super) fn record(&self) -> Option<&Record> {
+        match &self.owner {
+            Owner::First(record) => Some(record),
+            Owner::Task(_) | Owner::Later(_) => None,
         }
     }
 
@@ -176,13 +208,8 @@ impl Generation {
     }
 
     /// Its members, made at the first use.
-    ///
-    /// The fence pairs with those of `ask` and `main_ended`: each side writes its own mark first, then reads the
-    /// other's. Without it both could miss each other, and a member would be let in that nobody asks to stop.
     pub(super) fn make_members(&self) -> &Members {
-        let members = self.members.get_or_init(Box::default);
-        fence(Ordering::SeqCst);
-        members
+        self.members.get_or_init(Box::default)
     }
 
     /// Its members, if it ever had one.
@@ -199,16 +226,7 @@ impl Generation {
     }
 
     pub(crate) fn token(&self) -> &CancellationToken {
-        if let Some(token) = self.token.get() {
-            return token;
-        }
-        let token = self.token.get_or_init(CancellationToken::new);
-        // As above: who asks has either seen this token, or is seen here.
-        fence(Ordering::SeqCst);
-        if self.is_asked() {
-            token.cancel();
-        }
-        token
+        &self.token
     }
 
     /// Until when it is waited for; `None` as long as it was not asked to stop.
@@ -218,9 +236,9 @@ impl Generation {
         }
         let root = self.root();
         let host = root.host.as_ref()?;
-        let told = match &self.owner {
-            Owner::Task(root) => host.stop_deadline(root.id),
-            Owner::Child(entry) => entry.stop_deadline(self.number),
+        let told = match self.child() {
+            None => host.stop_deadline(root.id),
+            Some(record) => record.stop_deadline(self.number),
         };
         // Where its main future has just ended, its members are asked a moment before anybody counts the time.
         Some(told.unwrap_or_else(|| root.now() + host.stop_limit(root.id)))
@@ -321,13 +339,12 @@ impl Generation {
 
     /// Asks the task and everything in it to stop.
     pub(crate) fn ask(&self) {
-        if self.asked.swap(true, Ordering::Relaxed) {
+        // The look alone is the cheaper one, and most are asked twice.
+        if self.is_asked() || self.asked.swap(true, Ordering::Relaxed) {
             return;
         }
         fence(Ordering::SeqCst);
-        if let Some(token) = self.token.get() {
-            quietly(|| token.cancel());
-        }
+        quietly(|| self.token.cancel());
         if let Some(members) = self.members() {
             members.close();
             if let Some(this) = members.ask_some() {
@@ -375,30 +392,24 @@ impl Generation {
     }
 
     /// A member failed: that is the failure of this generation.
-    pub(super) fn member_failed(&self, path: String, exit: Exit) {
-        match &self.owner {
-            Owner::Task(root) => {
-                if let Some(host) = &root.host {
-                    Arc::clone(host).tell(Input::ChildFailed(root.id, path, exit));
-                }
-            }
-            Owner::Child(entry) => entry.member_failed(path, exit),
+    pub(super) fn member_failed(self: &Arc<Self>, path: String, exit: Exit) {
+        match (self.entry(), self.host()) {
+            (Some(entry), _) => entry.member_failed(path, exit),
+            (None, Some(host)) => Arc::clone(host).tell(Input::ChildFailed(self.id(), path, exit)),
+            (None, None) => {}
         }
     }
 
     /// The last member left, after the main future had ended like this.
     pub(super) fn members_over(&self, main: Exit) {
-        match &self.owner {
-            Owner::Task(root) => {
-                if let Some(host) = &root.host {
-                    Arc::clone(host).tell(Input::TaskOver(root.id, main));
-                }
-            }
-            Owner::Child(entry) => entry.members_over(self.number, main),
+        match (self.child(), self.host()) {
+            (Some(record), _) => record.members_over(self.number, main),
+            (None, Some(host)) => Arc::clone(host).tell(Input::TaskOver(self.id(), main)),
+            (None, None) => {}
         }
     }
 
-    fn child_ended(&self, number: u64, name: &str, exit: Exit) {
+    fn child_ended(self: &Arc<Self>, number: u64, name: &str, exit: Exit) {
         // Before it leaves, so that the generation is not over before its last failure was told.
         if let Exit::Failed(_) | Exit::Panicked(_) | Exit::RuntimeGone = &exit {
             self.member_failed(name.to_owned(), exit);

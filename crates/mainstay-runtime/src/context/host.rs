@@ -49,6 +49,36 @@ pub(crate) trait Host: Send + Sync {
     fn call(&self, call: Box<dyn FnOnce() + Send>);
 }
 
+/// Why somebody is rung.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ring {
+    /// The delay before a restart is over.
+    Backoff,
+    /// The time to stop is over: abort.
+    Deadline,
+    /// The abort should have taken effect.
+    Grace,
+    /// Some more of the members should have been asked to stop.
+    Asking,
+}
+
+impl Ring {
+    /// The key of an alarm: why, and of which generation, or how many.
+    pub(crate) fn key(self, number: u64) -> u64 {
+        (number << 2) | self as u64
+    }
+
+    pub(crate) fn of(key: u64) -> (Self, u64) {
+        let ring = match key & 3 {
+            0 => Self::Backoff,
+            1 => Self::Deadline,
+            2 => Self::Grace,
+            _ => Self::Asking,
+        };
+        (ring, key >> 2)
+    }
+}
+
 /// Who is rung when a time has come, on the supervision thread: it may set flags and wake tasks of tokio's.
 pub(crate) trait Alarm: Send + Sync {
     fn rings(self: Arc<Self>, key: u64, now: Instant);

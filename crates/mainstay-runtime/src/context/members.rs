@@ -4,16 +4,17 @@
 //! 2. `alive` counts every supervised child whose task has not ended, listed or not: the generation waits for all.
 //! 3. The lock is held for a look at a map, never for a call.
 
+mod names;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::collections::hash_map::Entry as Slot;
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use mainstay_registry::{RestartPolicy, Weight};
 
+use self::names::Names;
 use super::Generation;
 use super::supervised::{Entry, SuperviseError};
 use crate::cell::{Cell, Seen};
@@ -21,6 +22,9 @@ use crate::exit::Exit;
 
 /// So many are asked to stop at a time: what was looked at is still in the cache when it is asked, and when it ends.
 const SOME: usize = 256;
+
+/// The place of who is not on the list.
+pub(super) const NOWHERE: u32 = u32::MAX;
 
 /// A set below this size is not worth a smaller table.
 const SMALL: usize = 64;
@@ -39,18 +43,17 @@ struct Held {
     /// About in the order in which they came, which is that of their memory: a hundred thousand are asked, and dropped,
     /// in half the time that the order of a table takes. Each knows its place. There is a gap only where one has left
     /// after the generation was asked to stop.
-    listed: Vec<Option<Arc<Entry>>>,
-    /// Their places by the hash of their names, until the generation is asked to stop. No two have one hash.
-    places: HashMap<u64, usize, BuildHasherDefault<Known>>,
-    /// `SipHash`, with keys of its own: names may come from outside. It costs some 20 ns of an add or a remove.
-    hasher: RandomState,
+    listed: Vec<Option<Entry>>,
+    /// Their places by their names, until the generation is asked to stop.
+    names: Names,
     /// So many of these places were asked.
     asked: usize,
     alive: usize,
+    /// The fence was met.
+    met: bool,
     limit: Option<usize>,
     /// The one that was used last: most children of a set have the same.
     policy: Option<Arc<RestartPolicy>>,
-    seed: u64,
     /// Asked to stop: nobody is supervised any more who is not yet.
     closed: bool,
     /// How the main future ended.
@@ -59,73 +62,60 @@ struct Held {
 }
 
 impl Held {
-    fn entries(&self) -> Vec<Arc<Entry>> {
-        self.listed.iter().flatten().map(Arc::clone).collect()
+    /// Comes before the first look at what the generation was told.
+    ///
+    /// The fence pairs with those of `ask` and `main_ended`: each side writes its own mark first, and here that is that
+    /// there are members, then reads the other's. Without it both could miss each other, and a member would be let in
+    /// that nobody asks to stop. Who comes later comes by the lock, which `ask` and `main_ended` take then.
+    fn meet(&mut self) {
+        if !self.met {
+            self.met = true;
+            fence(Ordering::SeqCst);
+        }
     }
 
-    fn find(&self, name: &str) -> Option<&Arc<Entry>> {
+    fn entries(&self) -> Vec<Entry> {
+        self.listed.iter().flatten().cloned().collect()
+    }
+
+    fn find(&self, name: &str) -> Option<&Entry> {
         if self.closed {
             return self.listed.iter().flatten().find(|entry| entry.name() == name);
         }
-        let place = *self.places.get(&self.hasher.hash_one(name))?;
-        self.listed[place].as_ref().filter(|entry| entry.name() == name)
+        let place = self.names.find(name, |place| name_at(&self.listed, place))?;
+        self.listed[place as usize].as_ref()
     }
 
     /// Puts it on the list. False: one of this name is there.
-    fn list(&mut self, entry: &Arc<Entry>) -> bool {
-        loop {
-            match self.places.entry(self.hasher.hash_one(entry.name())) {
-                Slot::Vacant(slot) => {
-                    slot.insert(self.listed.len());
-                    entry.place.store(self.listed.len(), Ordering::Relaxed);
-                    self.listed.push(Some(Arc::clone(entry)));
-                    return true;
-                }
-                Slot::Occupied(slot) => {
-                    let other = &self.listed[*slot.get()];
-                    if other.as_ref().is_some_and(|other| other.name() == entry.name()) {
-                        return false;
-                    }
-                }
-            }
-            // Two names with one hash, once in as many sets as nobody will make: all get another one.
-            self.hash_anew();
+    fn list(&mut self, entry: &Entry) -> bool {
+        // Memory ends long before four thousand millions of them.
+        let place = u32::try_from(self.listed.len()).unwrap_or(NOWHERE);
+        let added = self.names.add(entry.name(), place, |place| name_at(&self.listed, place));
+        if added {
+            entry.place.store(place, Ordering::Relaxed);
+            self.listed.push(Some(entry.clone()));
         }
-    }
-
-    fn hash_anew(&mut self) {
-        loop {
-            self.hasher = RandomState::new();
-            self.places.clear();
-            for (place, entry) in self.listed.iter().enumerate() {
-                let name = entry.as_ref().map_or("", |entry| entry.name());
-                self.places.insert(self.hasher.hash_one(name), place);
-            }
-            if self.places.len() == self.listed.len() {
-                return;
-            }
-        }
+        added
     }
 
     /// Takes it off the list, if it is there; gives memory back when most of it is unused.
-    fn unlist(&mut self, entry: &Entry) -> Option<Arc<Entry>> {
-        let place = entry.place.swap(usize::MAX, Ordering::Relaxed);
+    fn unlist(&mut self, entry: &Entry) -> Option<Entry> {
+        // No exchange: it is under the lock.
+        let place = entry.place.load(Ordering::Relaxed);
+        entry.place.store(NOWHERE, Ordering::Relaxed);
+        let at = place as usize;
         if self.closed {
-            return self.listed.get_mut(place).and_then(Option::take);
+            return self.listed.get_mut(at).and_then(Option::take);
         }
-        if place >= self.listed.len() {
-            return None;
+        let last = self.listed.len().checked_sub(1).filter(|&last| at <= last)?;
+        self.names.remove(entry.name(), place, |place| name_at(&self.listed, place));
+        let taken = self.listed.swap_remove(at);
+        if let Some(Some(moved)) = self.listed.get(at) {
+            self.names.moved(moved.name(), moved.place.swap(place, Ordering::Relaxed), place);
         }
-        self.places.remove(&self.hasher.hash_one(entry.name()));
-        let taken = self.listed.swap_remove(place);
-        if let Some(Some(moved)) = self.listed.get(place) {
-            moved.place.store(place, Ordering::Relaxed);
-            self.places.insert(self.hasher.hash_one(moved.name()), place);
-        }
-        let len = self.listed.len();
-        if self.listed.capacity() > SMALL && len < self.listed.capacity() / 4 {
-            self.listed.shrink_to(len * 2);
-            self.places.shrink_to(len * 2);
+        if self.listed.capacity() > SMALL && last < self.listed.capacity() / 4 {
+            self.listed.shrink_to(last * 2);
+            self.names.shrink_to(last * 2);
         }
         taken
     }
@@ -135,26 +125,17 @@ impl Held {
         if self.over || self.alive > 0 || !self.spawned.is_empty() {
             return None;
         }
-        let main = self.main.clone()?;
+        let main = self.main.take()?;
         self.over = true;
+        // The first generation of a child lives as long as the child does: it keeps no room for members.
+        (self.spawned, self.listed, self.asked) = (HashMap::default(), Vec::default(), 0);
         Some(main)
     }
 }
 
-/// Hashes what is a hash.
-#[derive(Default)]
-struct Known(u64);
-
-impl Hasher for Known {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-
-    fn write(&mut self, _: &[u8]) {}
+/// Before the generation is asked to stop, there is no gap.
+fn name_at(listed: &[Option<Entry>], place: u32) -> &str {
+    listed.get(place as usize).and_then(Option::as_ref).map_or("", |entry| entry.name())
 }
 
 impl Members {
@@ -175,6 +156,7 @@ impl Members {
         cell: &Arc<Cell>,
     ) -> bool {
         let mut held = self.held();
+        held.meet();
         // A main future that ended before it has seen these members has reported the generation as over.
         let late = held.over || (generation.has_ended() && held.main.is_none());
         if !late {
@@ -189,8 +171,9 @@ impl Members {
         generation: &Arc<Generation>,
         name: Cow<'static, str>,
         policy: RestartPolicy,
-    ) -> Result<Arc<Entry>, SuperviseError> {
+    ) -> Result<Entry, SuperviseError> {
         let mut held = self.held();
+        held.meet();
         if held.closed || generation.is_asked() || generation.has_ended() {
             return Err(SuperviseError::Closed);
         }
@@ -210,12 +193,7 @@ impl Members {
                 policy
             }
         };
-        if held.seed == 0 {
-            // Of each set another one, so that two daemons that lose one broker do not come back together.
-            held.seed = held.hasher.hash_one(0u8);
-        }
-        held.seed = held.seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let entry = Entry::new(generation, name, policy, held.seed);
+        let entry = Entry::new(generation, name, policy);
         if !held.list(&entry) {
             return Err(SuperviseError::NameInUse { name: entry.name().to_owned() });
         }
@@ -224,8 +202,8 @@ impl Members {
         Ok(entry)
     }
 
-    pub(super) fn find(&self, name: &str) -> Option<Arc<Entry>> {
-        self.held().find(name).map(Arc::clone)
+    pub(super) fn find(&self, name: &str) -> Option<Entry> {
+        self.held().find(name).cloned()
     }
 
     pub(super) fn limit(&self, limit: usize) {
@@ -241,11 +219,11 @@ impl Members {
         (self.active.load(Ordering::Relaxed), held.listed.len())
     }
 
-    pub(super) fn entries(&self) -> Vec<Arc<Entry>> {
+    pub(super) fn entries(&self) -> Vec<Entry> {
         self.held().entries()
     }
 
-    pub(super) fn all(&self) -> (Vec<Arc<Cell>>, Vec<Arc<Entry>>) {
+    pub(super) fn all(&self) -> (Vec<Arc<Cell>>, Vec<Entry>) {
         let held = self.held();
         (held.spawned.values().map(|(_, cell)| Arc::clone(cell)).collect(), held.entries())
     }
@@ -254,7 +232,7 @@ impl Members {
     pub(super) fn close(&self) {
         let mut held = self.held();
         held.closed = true;
-        held.places = HashMap::default();
+        held.names.clear();
     }
 
     /// Asks the next of those that end to stop. The generation that they belong to, while there are more.
@@ -265,7 +243,7 @@ impl Members {
             let to = (from + SOME).min(held.listed.len());
             held.asked = to;
             let mut some = Vec::with_capacity(to - from);
-            some.extend(held.listed[from..to].iter().flatten().map(Arc::clone));
+            some.extend(held.listed[from..to].iter().flatten().cloned());
             let more = held.listed[to..].iter().flatten().next().map(|entry| Arc::clone(entry.home()));
             if more.is_none() {
                 held.asked = held.listed.len();
@@ -306,7 +284,7 @@ impl Members {
     }
 
     /// A supervised child was removed: its name is free.
-    pub(super) fn unlist(&self, entry: &Arc<Entry>) {
+    pub(super) fn unlist(&self, entry: &Entry) {
         let mut held = self.held();
         let taken = held.unlist(entry);
         drop(held);
@@ -314,7 +292,7 @@ impl Members {
     }
 
     /// The task of a supervised child ended. The main future's end, when it was the last one.
-    pub(super) fn entry_left(&self, entry: &Arc<Entry>) -> Option<Exit> {
+    pub(super) fn entry_left(&self, entry: &Entry) -> Option<Exit> {
         let mut held = self.held();
         held.alive -= 1;
         let taken = held.unlist(entry);
@@ -360,25 +338,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_is_listed_is_found_by_name_whoever_left_and_however_it_is_hashed() {
+    fn who_is_listed_is_found_by_name_whoever_left() {
         let (home, policy) = (Generation::detached(), Arc::new(RestartPolicy::never()));
         let mut held = Held::default();
-        let entry = |name: String| Entry::new(&home, name.into(), Arc::clone(&policy), 1);
+        let entry = |name: String| Entry::new(&home, name.into(), Arc::clone(&policy));
         let entries: Vec<_> = (0..200).map(|number| entry(number.to_string())).collect();
         for listed in &entries {
             assert!(held.list(listed));
             assert!(!held.list(&entry(listed.name().to_owned())), "the name is in use");
         }
-        held.hash_anew();
         for (number, entry) in entries.iter().enumerate().filter(|(number, _)| number % 10 != 3) {
-            assert!(held.unlist(entry).is_some_and(|taken| Arc::ptr_eq(&taken, entry)), "{number}");
+            assert!(held.unlist(entry).is_some_and(|taken| taken.is(entry)), "{number}");
             assert!(held.unlist(entry).is_none(), "{number} has left already");
         }
         for (number, entry) in entries.iter().enumerate() {
-            let found = held.find(entry.name()).is_some_and(|found| Arc::ptr_eq(found, entry));
+            let found = held.find(entry.name()).is_some_and(|found| found.is(entry));
             assert_eq!(found, number % 10 == 3, "{number}");
         }
-        assert_eq!((held.listed.len(), held.places.len()), (20, 20));
+        assert_eq!(held.listed.len(), 20);
         assert!(held.listed.capacity() < 100, "memory is given back");
     }
 }

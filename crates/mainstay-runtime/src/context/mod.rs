@@ -1,5 +1,6 @@
 //! The run context: what a task is given to live with, and what its children are tied to.
 
+mod ambient;
 mod every;
 mod generation;
 mod host;
@@ -7,8 +8,10 @@ mod members;
 mod supervised;
 mod until;
 
+pub(crate) use self::ambient::Ambient;
 pub use self::every::Every;
 pub(crate) use self::generation::{Generation, MainDone};
+use self::host::Ring;
 pub(crate) use self::host::{Alarm, Host};
 pub use self::supervised::{
     ChildEnd, ChildError, ChildState, ChildStatus, Children, SuperviseError, Supervised,
@@ -30,51 +33,13 @@ use crate::cell::Cell;
 use crate::control::Control;
 use crate::machine::TaskId;
 
-tokio::task_local! {
-    /// The hook, task or child that is being polled or dropped on this thread.
-    pub(crate) static AMBIENT: Ambient;
-}
-
-/// Who runs on this thread.
-#[derive(Clone)]
-pub(crate) enum Ambient {
-    /// A hook, a task, or a child that was spawned.
-    Cell(Arc<Cell>),
-    /// A supervised child.
-    Child(RunContext),
-}
-
-impl Ambient {
-    fn note(&self, text: Cow<'static, str>) {
-        match self {
-            Self::Cell(cell) => cell.note(text),
-            Self::Child(cx) => cx.generation.watch().note(text),
-        }
-    }
-
-    /// Whose boot hook it is, if it is one.
-    pub(crate) fn booting(&self) -> Option<&'static str> {
-        match self {
-            Self::Cell(cell) => cell.booting(),
-            Self::Child(_) => None,
-        }
-    }
-
-    /// `None` in a hook.
-    pub(crate) fn context(&self) -> Option<&RunContext> {
-        match self {
-            Self::Cell(cell) => cell.context(),
-            Self::Child(cx) => Some(cx),
-        }
-    }
-}
-
 /// Says what the hook or task that calls it is doing: `note("connecting 10.0.0.5")`.
 ///
 /// Shown when it is late, and in the failure when it runs past its deadline. The last one counts. Outside of a hook
 /// or task it does nothing.
 pub fn note(text: impl Into<Cow<'static, str>>) {
-    let _ = AMBIENT.try_with(|ambient| ambient.note(text.into()));
+    let text = text.into();
+    let _ = Ambient::look(|ambient| ambient.note(text));
 }
 
 /// Builds a [`TaskFuture`] whose body receives its [`RunContext`].
@@ -126,7 +91,7 @@ impl RunContext {
 
     /// The context of the task that calls this, if it is one of a runtime's.
     pub fn current() -> Option<Self> {
-        AMBIENT.try_with(|ambient| ambient.context().cloned()).ok().flatten()
+        Ambient::look(|ambient| ambient.context().cloned()).flatten()
     }
 
     fn detached() -> Self {

@@ -11,7 +11,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::{Engine, Felt};
 use crate::clock::Clock;
-use crate::context::{AMBIENT, Alarm, Host};
+use crate::context::{Alarm, Ambient, Host};
 use crate::control::{ControlError, OrderAnswer, ReloadAnswer};
 use crate::event::{Busy, EventKind, Operation, ReloadReport, Sink};
 use crate::lints::{Lint, Lints};
@@ -232,7 +232,7 @@ impl<S: Clone + Send + Sync + 'static> Host for Engine<S> {
 
 /// The task that asks, if it is one; or whether it is a hook.
 fn asker() -> (Option<TaskId>, bool) {
-    let asker = AMBIENT.try_with(|cell| match cell.context() {
+    let asker = Ambient::look(|ambient| match ambient.context() {
         Some(context) => (Some(context.id()), false),
         None => (None, true),
     });

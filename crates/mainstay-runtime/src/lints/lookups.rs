@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use mainstay_registry::{EntryKind, Lookup, Phase, Registry};
 
 use super::{Lint, codes};
-use crate::context::{AMBIENT, Host as _};
+use crate::context::{Ambient, Host as _};
 use crate::engine::Engine;
 
 type Listener = Arc<dyn Fn(Lookup) + Send + Sync>;
@@ -105,7 +105,7 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
 
     /// A boot hook has looked up a provider that it has declared neither as required nor as wanted.
     fn undeclared(&self, lookup: &Lookup) -> Option<Lint> {
-        let by = AMBIENT.try_with(super::super::context::Ambient::booting).ok().flatten()?;
+        let by = Ambient::look(Ambient::booting).flatten()?;
         let found = self.registry()?.entry_at(lookup.entry?)?;
         if found.kind != EntryKind::Provider || found.name == by {
             return None;

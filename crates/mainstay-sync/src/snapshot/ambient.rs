@@ -15,7 +15,7 @@ use pin_project_lite::pin_project;
 
 use super::core::Core;
 use super::table::Held;
-use super::{Pinned, Transaction};
+use super::{Epochs, Pinned, Transaction};
 
 /// A pin is ambient.
 pub(super) const PIN: u8 = 1;
@@ -29,7 +29,7 @@ pub(super) const RUN: u8 = 4;
 pub(super) struct Ambient {
     pub(super) pin: Option<Pinned>,
     pub(super) transaction: Option<Transaction>,
-    pub(super) run: Option<Run>,
+    run: Option<Behalf>,
 }
 
 /// On whose behalf code runs.
@@ -38,6 +38,16 @@ pub(super) struct Run {
     pub(super) core: Arc<Core>,
     pub(super) provider: &'static str,
 }
+
+/// The same, or whom to ask for it.
+#[derive(Clone)]
+enum Behalf {
+    Of(Run),
+    Asked(Who),
+}
+
+/// Says on whose behalf code runs on this thread. It calls nothing of a user's.
+pub(super) type Who = fn() -> Option<(Epochs, &'static str)>;
 
 thread_local! {
     /// No destructor, so it can be read from other thread-locals' destructors.
@@ -69,6 +79,14 @@ pub(super) fn pinned(index: usize, id: u64) -> Option<Arc<Held>> {
 }
 
 impl Ambient {
+    /// On whose behalf code runs, if that is known.
+    pub(super) fn run(&self) -> Option<Run> {
+        match self.run.as_ref()? {
+            Behalf::Of(run) => Some(run.clone()),
+            Behalf::Asked(who) => who().map(|(epochs, provider)| Run { core: epochs.into_core(), provider }),
+        }
+    }
+
     #[inline]
     fn flags(&self) -> u8 {
         let set = |is: bool, flag: u8| if is { flag } else { 0 };
@@ -216,7 +234,19 @@ impl Ambient {
 }
 
 /// A provider's scope.
-pub(super) struct RunLayer(pub(super) Option<Run>);
+pub(super) struct RunLayer(Option<Behalf>);
+
+impl RunLayer {
+    #[inline]
+    pub(super) fn of(run: Run) -> Self {
+        Self(Some(Behalf::Of(run)))
+    }
+
+    #[inline]
+    pub(super) fn asked(who: Who) -> Self {
+        Self(Some(Behalf::Asked(who)))
+    }
+}
 
 impl Layer for RunLayer {
     #[inline]
@@ -287,5 +317,5 @@ impl Layer for PinLayer<'_> {
 
 /// Nothing but, at most, the provider on whose behalf an effect runs.
 pub(super) fn outside(run: Option<Run>) -> impl Layer {
-    Whole(Ambient { run, ..Ambient::default() })
+    Whole(Ambient { run: run.map(Behalf::Of), ..Ambient::default() })
 }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
-use super::ambient::{self, Run, RunLayer, Scope};
+use super::ambient::{self, Run, RunLayer, Scope, Who};
 use super::core::{Core, Reloads};
 use super::{Open, Pinned, Transaction, Warning, recent};
 
@@ -90,13 +90,25 @@ impl Epochs {
         Scoped(self.layer(provider))
     }
 
+    /// The same as [`enter`](Self::enter), on behalf of whom `who` names when something asks: a hundred thousand
+    /// tasks of one provider are then polled without a count that they share.
+    #[doc(hidden)]
+    #[inline]
+    pub fn enter_for<R>(who: Who, f: impl FnOnce() -> R) -> R {
+        ambient::enter(RunLayer::asked(who), f)
+    }
+
+    pub(super) fn into_core(self) -> Arc<Core> {
+        self.core
+    }
+
     #[cfg(all(test, mainstay_loom))]
     pub(super) fn core(&self) -> &Arc<Core> {
         &self.core
     }
 
     fn layer(&self, provider: &'static str) -> RunLayer {
-        RunLayer(Some(Run { core: Arc::clone(&self.core), provider }))
+        RunLayer::of(Run { core: Arc::clone(&self.core), provider })
     }
 
     /// Begins a transaction.

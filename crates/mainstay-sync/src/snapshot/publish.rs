@@ -15,7 +15,7 @@ pub(super) fn publish(inner: &Arc<Inner>, value: Option<&Value>) {
     let mut run = None;
     if ambient::flags() & (TRANSACTION | RUN) != 0 {
         ambient::look(|ambient| {
-            run.clone_from(&ambient.run);
+            run = ambient.run();
             // What runs on behalf of another daemon takes no part in this one's transaction.
             let of = |core: &Arc<Core>| ambient.transaction.as_ref().is_some_and(|open| open.is_of(core));
             if run.as_ref().is_none_or(|run| of(&run.core)) {

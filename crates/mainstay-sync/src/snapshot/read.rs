@@ -33,9 +33,8 @@ pub(super) fn staged(inner: &Inner) -> Option<Arc<Held>> {
         return None;
     }
     let transaction = |ambient: &Ambient| {
-        let of = |transaction: &super::Transaction| {
-            ambient.run.as_ref().is_none_or(|run| transaction.is_of(&run.core))
-        };
+        let of =
+            |transaction: &super::Transaction| ambient.run().is_none_or(|run| transaction.is_of(&run.core));
         ambient.transaction.clone().filter(of)
     };
     ambient::look(transaction).flatten()?.staged(inner.id)

@@ -5,7 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use super::ambient::{self, Run, TransactionLayer};
+use super::ambient::{self, Ambient, Run, TransactionLayer};
 use super::core::{Applied, Core};
 use super::ended::Registered;
 use super::inner::Inner;
@@ -155,7 +155,7 @@ impl Transaction {
 
     /// On whose behalf code runs here.
     fn run(&self) -> Option<Run> {
-        ambient::look(|ambient| ambient.run.clone()).flatten().filter(|run| self.is_of(&run.core))
+        ambient::look(Ambient::run).flatten().filter(|run| self.is_of(&run.core))
     }
 
     pub(super) fn is_of(&self, core: &Arc<Core>) -> bool {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Generation;
 use crate::context::members::Members;
-use crate::context::{Alarm, Host};
+use crate::context::{Alarm, Host, Ring};
 
 /// So long may a task of the runtime take to ask some of the members to stop.
 const PATIENCE: Duration = Duration::from_millis(10);
@@ -26,13 +26,11 @@ impl Generation {
     fn look_after_the_asking(self: &Arc<Self>, host: &Arc<dyn Host>) {
         let asked = self.members().map_or(0, Members::asked);
         let who: Arc<dyn Alarm> = Arc::<Self>::clone(self);
-        host.alarm(self.root().now() + PATIENCE, asked as u64, Arc::downgrade(&who));
+        host.alarm(self.root().now() + PATIENCE, Ring::Asking.key(asked as u64), Arc::downgrade(&who));
     }
-}
 
-impl Alarm for Generation {
     /// Looks whether those that end were asked, and some more since the last look.
-    fn rings(self: Arc<Self>, before: u64, _: Instant) {
+    fn asks_on(self: Arc<Self>, before: u64) {
         let (Some(host), Some(members)) = (self.host(), self.members()) else { return };
         let host = Arc::clone(host);
         if members.all_were_asked() {
@@ -44,5 +42,18 @@ impl Alarm for Generation {
         }
         // Who waits may be a task of any executor, and this is the supervision thread.
         host.call(Box::new(move || while self.members().and_then(Members::ask_some).is_some() {}));
+    }
+}
+
+impl Alarm for Generation {
+    fn rings(self: Arc<Self>, key: u64, now: Instant) {
+        match Ring::of(key) {
+            (Ring::Asking, before) => self.asks_on(before),
+            (ring, number) => {
+                if let Some(entry) = self.entry() {
+                    entry.rings(ring, number, now);
+                }
+            }
+        }
     }
 }

@@ -10,21 +10,10 @@ use super::answers::{Answers, Asked};
 use super::entry::{End, Entry, Phase, Want};
 use super::settle::wake;
 use super::{ChildEnd, ChildError};
-use crate::context::{Alarm, Generation};
+use crate::context::{Generation, Ring};
 use crate::machine::{Input, describe};
 use crate::outcome::{Cut, CutBy, Forced};
 use crate::spec::GRACE;
-
-/// Why an alarm rings.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ring {
-    /// The delay before a restart is over.
-    Backoff,
-    /// The time to stop is over: abort.
-    Deadline,
-    /// The abort should have taken effect.
-    Grace,
-}
 
 /// How it is stopped.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,13 +29,13 @@ pub(super) enum Answer<T> {
 }
 
 impl Entry {
-    pub(super) fn stop(self: &Arc<Self>, how: How) -> Answer<Asked> {
+    pub(super) fn stop(&self, how: How) -> Answer<Asked> {
         let (sender, receiver) = oneshot::channel();
         let mut answers = Answers::default();
         let mut state = self.state();
         match state.phase {
             Phase::Stopped | Phase::Failed | Phase::Gone(_) => return Answer::Now(Ok(())),
-            Phase::Due | Phase::Backoff { .. } => {
+            Phase::Due | Phase::Backoff => {
                 self.enter(&mut state, Phase::Stopped);
                 state.by_hand = false;
                 let (stopped, end) = (self.stopped(), state.end(End::Stopped));
@@ -56,12 +45,12 @@ impl Entry {
                 answers.give();
                 return Answer::Now(Ok(()));
             }
-            Phase::Running | Phase::Over(_) => {}
+            Phase::Running | Phase::Over => {}
         }
         state.want = Want::Stop;
         answers.asked(state.take(|waiting| &mut waiting.restarts), &Err(self.stopped()));
         state.rare().waiting.stops.push(sender);
-        let (generation, number) = (state.generation.clone(), state.number);
+        let (later, number) = (state.later.clone(), state.number());
         let ask = !std::mem::replace(&mut state.asked, true) && !state.closing;
         let waker = if how == How::Aborted {
             self.aborted.store(true, Ordering::Release);
@@ -71,13 +60,12 @@ impl Entry {
         };
         drop(state);
         answers.give();
-        if let (Some(generation), true) = (&generation, ask) {
+        let generation = self.current(later.as_ref());
+        if ask {
             generation.ask();
         }
         if how == How::Aborted {
-            if let Some(generation) = generation {
-                generation.abort_members();
-            }
+            generation.abort_members();
             wake(waker);
             self.arm(Ring::Grace, number);
         } else if ask {
@@ -86,7 +74,7 @@ impl Entry {
         if self.is_inside() { Answer::Now(Err(self.busy())) } else { Answer::Later(receiver) }
     }
 
-    pub(super) fn restart(self: &Arc<Self>) -> Answer<Asked> {
+    pub(super) fn restart(&self) -> Answer<Asked> {
         let (sender, receiver) = oneshot::channel();
         let mut state = self.state();
         let name = || self.name().to_owned();
@@ -96,11 +84,12 @@ impl Entry {
             }
             _ if state.closing => return Answer::Now(Err(ChildError::Closed { name: name() })),
             Phase::Due => state.rare().waiting.restarts.push(sender),
-            Phase::Stopped | Phase::Failed | Phase::Backoff { .. } => {
+            Phase::Stopped | Phase::Failed | Phase::Backoff => {
                 self.enter(&mut state, Phase::Due);
-                state.restarts.by_hand();
                 state.by_hand = true;
-                state.rare().waiting.restarts.push(sender);
+                let rare = state.rare();
+                rare.restarts.by_hand();
+                rare.waiting.restarts.push(sender);
                 let waker = state.waker.clone();
                 drop(state);
                 wake(waker);
@@ -108,11 +97,11 @@ impl Entry {
             _ => {
                 state.want = Want::Restart;
                 state.rare().waiting.restarts.push(sender);
-                let (generation, number) = (state.generation.clone(), state.number);
+                let (later, number) = (state.later.clone(), state.number());
                 let asked = std::mem::replace(&mut state.asked, true);
                 drop(state);
-                if let Some(generation) = generation.filter(|_| !asked) {
-                    generation.ask();
+                if !asked {
+                    self.current(later.as_ref()).ask();
                     self.arm(Ring::Deadline, number);
                 }
             }
@@ -120,7 +109,7 @@ impl Entry {
         if self.is_inside() { Answer::Now(Err(self.busy())) } else { Answer::Later(receiver) }
     }
 
-    pub(super) fn remove(self: &Arc<Self>) -> Asked {
+    pub(super) fn remove(&self) -> Asked {
         let mut state = self.state();
         let end = match state.phase {
             Phase::Stopped => End::Stopped,
@@ -138,7 +127,7 @@ impl Entry {
         Ok(())
     }
 
-    pub(super) fn wait(self: &Arc<Self>) -> Result<Answer<ChildEnd>, ChildError> {
+    pub(super) fn wait(&self) -> Result<Answer<ChildEnd>, ChildError> {
         if self.is_inside() {
             return Err(self.busy());
         }
@@ -159,63 +148,62 @@ impl Entry {
 
     /// The generation that it belongs to is asked to stop: all of it ends, and nothing is started.
     pub(crate) fn close(&self) {
-        let mut answers = Answers::default();
-        let (generation, waker) = {
-            let mut state = self.state();
-            if std::mem::replace(&mut state.closing, true) {
-                return;
-            }
-            if state.rare.is_some() {
-                let closed = ChildError::Closed { name: self.name().to_owned() };
-                answers.asked(state.take(|waiting| &mut waiting.restarts), &Err(closed));
-            }
-            match state.phase {
-                Phase::Running => (state.generation.clone(), None),
-                _ => (None, state.waker.clone()),
-            }
-        };
-        if let Some(generation) = generation {
-            generation.ask();
+        let mut state = self.state();
+        if std::mem::replace(&mut state.closing, true) {
+            return;
         }
-        wake(waker);
-        answers.give();
+        let answers = state.rare.is_some().then(|| {
+            let mut answers = Answers::default();
+            let closed = ChildError::Closed { name: self.name().to_owned() };
+            answers.asked(state.take(|waiting| &mut waiting.restarts), &Err(closed));
+            answers
+        });
+        if matches!(state.phase, Phase::Running) {
+            let later = state.later.clone();
+            drop(state);
+            self.current(later.as_ref()).ask();
+        } else {
+            let waker = state.waker.clone();
+            drop(state);
+            wake(waker);
+        }
+        if let Some(answers) = answers {
+            answers.give();
+        }
     }
 
     /// Ends it at its next poll, and everything in it.
     pub(crate) fn cut(&self) {
-        let (generation, waker) = {
+        let (later, waker) = {
             let state = self.state();
             if !matches!(state.phase, Phase::Running) {
                 return;
             }
             self.aborted.store(true, Ordering::Release);
-            (state.generation.clone(), state.waker.clone())
+            (state.later.clone(), state.waker.clone())
         };
-        if let Some(generation) = generation {
-            generation.abort_members();
-        }
+        self.current(later.as_ref()).abort_members();
         wake(waker);
     }
 
     /// Sets the alarm of a generation that was asked to stop, or aborted.
-    pub(super) fn arm(self: &Arc<Self>, ring: Ring, number: u64) {
+    pub(super) fn arm(&self, ring: Ring, number: u64) {
         let root = self.home().root();
         let Some(host) = &root.host else { return };
         let after = if ring == Ring::Grace { GRACE } else { host.stop_limit(root.id) };
         let at = self.now() + after;
         if ring == Ring::Deadline {
             let mut state = self.state();
-            if state.number == number {
+            if state.number() == number {
                 state.rare().ends_by = Some(at);
             }
         }
         self.arm_at(ring, number, at);
     }
 
-    pub(super) fn arm_at(self: &Arc<Self>, ring: Ring, number: u64, at: Instant) {
+    pub(super) fn arm_at(&self, ring: Ring, number: u64, at: Instant) {
         let Some(host) = &self.home().root().host else { return };
-        let who: Arc<dyn Alarm> = Arc::<Self>::clone(self);
-        host.alarm(at, (number << 2) | ring as u64, Arc::downgrade(&who));
+        host.alarm(at, ring.key(number), self.as_alarm());
     }
 
     /// It is not waited for any longer: in the events, and in the report.
@@ -247,18 +235,16 @@ impl Entry {
     fn busy(&self) -> ChildError {
         ChildError::Busy { name: self.name().to_owned() }
     }
-}
 
-impl Alarm for Entry {
-    fn rings(self: Arc<Self>, key: u64, now: Instant) {
+    /// The alarm of this start of it rings, on the supervision thread.
+    pub(crate) fn rings(&self, ring: Ring, number: u64, now: Instant) {
         let mut answers = Answers::default();
-        let (ring, number) = (key & 3, key >> 2);
         let mut state = self.state();
-        if state.number != number || state.closing {
+        if state.number() != number || state.closing {
             return;
         }
-        if ring == Ring::Backoff as u64 {
-            let waker = if matches!(state.phase, Phase::Backoff { .. }) {
+        if ring == Ring::Backoff {
+            let waker = if matches!(state.phase, Phase::Backoff) {
                 self.enter(&mut state, Phase::Due);
                 state.waker.clone()
             } else {
@@ -271,14 +257,14 @@ impl Alarm for Entry {
         if !matches!(state.phase, Phase::Running) {
             return;
         }
-        let Some(generation) = state.generation.clone() else { return };
-        if ring == Ring::Deadline as u64 {
+        let later = state.later.clone();
+        if ring == Ring::Deadline {
             if self.aborted.load(Ordering::Relaxed) {
                 // By hand, which has an alarm of its own.
                 return;
             }
             drop(state);
-            self.name_cut(&generation, now);
+            self.name_cut(self.current(later.as_ref()), now);
             self.cut();
             self.arm(Ring::Grace, number);
             return;
@@ -287,7 +273,7 @@ impl Alarm for Entry {
         answers.asked(state.take(|waiting| &mut waiting.stops), &stuck);
         answers.asked(state.take(|waiting| &mut waiting.restarts), &stuck);
         drop(state);
-        self.name_cut(&generation, now);
+        self.name_cut(self.current(later.as_ref()), now);
         if let (Some(host), false) = (&self.home().root().host, answers.is_empty()) {
             // Who waits may be a task of any executor, and this is the supervision thread.
             host.call(Box::new(move || answers.give()));

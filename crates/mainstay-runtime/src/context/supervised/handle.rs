@@ -66,11 +66,11 @@ impl fmt::Debug for Children {
 /// the child itself, which would wait for itself, the answer is [`ChildError::Busy`] and the request stands.
 #[derive(Clone)]
 pub struct Supervised {
-    entry: Arc<Entry>,
+    entry: Entry,
 }
 
 impl Supervised {
-    pub(crate) fn new(entry: Arc<Entry>) -> Self {
+    pub(crate) fn new(entry: Entry) -> Self {
         Self { entry }
     }
 

@@ -2,28 +2,28 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
-use mainstay_registry::{Phase, Result};
+use mainstay_registry::Phase;
+use mainstay_sync::Epochs;
 use pin_project_lite::pin_project;
 use tracing::Span;
 
 use super::Entry;
-use super::settle::{Flow, Left, Step};
+use super::settle::{Flow, Step};
 use crate::caught::{Panicked, caught};
 use crate::cell::{Label, after_drop, within};
-use crate::context::{AMBIENT, Ambient, Generation, RunContext};
+use crate::context::{Ambient, Generation, RunContext};
 use crate::exit::Exit;
 
 pin_project! {
     /// The future that a runtime polls. The user's is inside of it and not in a box, so that a child costs one
     /// allocation of tokio's as a bare task does.
     pub(super) struct Life<F, Fut> {
-        entry: Arc<Entry>,
-        // Of the future that lives.
-        generation: Option<Arc<Generation>>,
+        entry: Entry,
+        // Of the generation whose future lives, or lived last.
+        context: Option<RunContext>,
         // In a box: most programs have no subscriber that wants it.
         span: Option<Box<Span>>,
         body: Option<F>,
@@ -33,144 +33,112 @@ pin_project! {
 
     impl<F, Fut> PinnedDrop for Life<F, Fut> {
         fn drop(this: Pin<&mut Self>) {
-            let this = this.project();
-            let Some(body) = this.body.take() else { return };
+            let mut this = this.project();
+            if this.body.is_none() {
+                return;
+            }
             // Only a runtime that is shut down drops it before its end.
-            let exit = match this.generation.as_ref() {
-                Some(generation) => {
-                    let (mut future, span) = (this.future, this.span.as_deref());
-                    let dropped = region(generation, span, || caught(|| future.set(None)));
-                    after_drop(dropped, Exit::RuntimeGone)
-                }
-                None => Exit::RuntimeGone,
-            };
-            this.entry.runtime_gone(this.generation.as_ref(), exit);
-            finish(this.entry, this.generation.take(), this.span.as_deref(), body);
+            let lives = this.future.is_some();
+            let dropped = dropped(this.context, this.span.as_deref(), || this.future.set(None));
+            let exit = after_drop(dropped, Exit::RuntimeGone);
+            let generation = this.context.as_ref().filter(|_| lives).map(|cx| &*cx.generation);
+            this.entry.runtime_gone(generation, exit);
+            leave(this.entry, this.context, this.span.as_deref(), this.body);
         }
     }
 }
 
 impl<F, Fut> Life<F, Fut> {
-    pub(super) fn new(entry: Arc<Entry>, body: F) -> Self {
-        Self { entry, generation: None, span: None, body: Some(body), future: None }
+    pub(super) fn new(entry: Entry, body: F) -> Self {
+        Self { entry, context: None, span: None, body: Some(body), future: None }
     }
 }
 
 impl<F, Fut> Future for Life<F, Fut>
 where
     F: FnMut(RunContext) -> Fut,
-    Fut: Future<Output = Result<()>>,
+    Fut: Future<Output = mainstay_registry::Result<()>>,
 {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let mut this = self.as_mut().project();
-            let (generation, polled) = if let Some(generation) = this.generation.take() {
-                generation.watch().enter_poll(generation.root().now_inside());
-                let (entry, body, span) = (&**this.entry, &mut *this.body, this.span.as_deref());
-                let polled = region(&generation, span, || {
-                    ended(entry, &generation, body, live(entry, &generation, this.future.as_mut(), cx))
-                });
-                (generation, polled)
+            let entry = &*this.entry;
+            let flow = if this.future.is_some() {
+                if let Some(context) = this.context {
+                    context.generation.watch().enter_poll(entry.home().root().now_inside());
+                }
+                let polled =
+                    region(this.context, this.span.as_deref(), || live(entry, this.future.as_mut(), cx));
+                follows(entry, this.context.as_ref(), polled)
             } else {
-                match this.entry.next(cx.waker()) {
+                match entry.next(cx.waker()) {
                     Step::Start(generation, heard) => {
-                        generation.watch().enter_poll(generation.watch().born());
-                        *this.span = span_of(this.entry, &generation);
-                        let context = RunContext::new(Arc::clone(&generation));
-                        let (entry, body, span) = (&**this.entry, &mut *this.body, this.span.as_deref());
-                        let polled = region(&generation, span, || {
-                            let polled = match caught(|| body.as_mut().map(|body| body(context))) {
+                        *this.span = span_of(entry, &generation);
+                        let context = RunContext::new(generation);
+                        *this.context = Some(context.clone());
+                        let body = &mut *this.body;
+                        let polled = region(this.context, this.span.as_deref(), || {
+                            match caught(|| body.as_mut().map(|body| body(context))) {
                                 Ok(future) => {
                                     this.future.set(future);
                                     entry.started(heard);
-                                    live(entry, &generation, this.future.as_mut(), cx)
+                                    live(entry, this.future.as_mut(), cx)
                                 }
                                 Err(panic) => Poll::Ready(Exit::Panicked(panic)),
-                            };
-                            ended(entry, &generation, body, polled)
+                            }
                         });
-                        (generation, polled)
+                        follows(entry, this.context.as_ref(), polled)
                     }
-                    Step::Settle(generation, exit) => (generation, Polled::Ended(exit, Left::Nobody)),
-                    Step::Wait => return Poll::Pending,
-                    Step::End(generation) => {
-                        if let Some(body) = this.body.take() {
-                            finish(this.entry, generation, this.span.as_deref(), body);
-                        }
-                        return Poll::Ready(());
-                    }
+                    Step::Settle(generation, exit) => entry.settle(&generation, exit),
+                    Step::Wait => Flow::Wait,
+                    Step::End => Flow::End,
                 }
             };
-            let flow = match polled {
-                Polled::Pending => {
-                    generation.watch().leave_poll();
-                    *this.generation = Some(generation);
-                    return Poll::Pending;
-                }
-                Polled::Dropped(dropped) => {
-                    leave(this.entry, Some(generation), dropped);
-                    return Poll::Ready(());
-                }
-                Polled::Ended(exit, left) => this.entry.main_ended(&generation, exit, left),
-            };
-            if let (Flow::End, Some(body)) = (flow, this.body.take_if(|_| flow == Flow::End)) {
-                finish(this.entry, Some(generation), this.span.as_deref(), body);
-                return Poll::Ready(());
-            }
-            generation.watch().leave_poll();
             match flow {
                 Flow::Go => {}
                 Flow::Yield => {
-                    // To the end of the queue: a child that fails at once must not hold its worker.
+                    // To the end of the queue: a child that fails at once must not hold its worker, and what this poll
+                    // has woken would wait for its end.
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
                 Flow::Wait => return Poll::Pending,
-                Flow::End => return Poll::Ready(()),
+                Flow::End => {
+                    leave(entry, this.context, this.span.as_deref(), this.body);
+                    return Poll::Ready(());
+                }
             }
         }
     }
 }
 
-type Caught<T> = std::result::Result<T, Panicked>;
-
-/// What a poll has come to.
-enum Polled {
-    Pending,
-    /// Its future is gone.
-    Ended(Exit, Left),
-    /// Its body is, too, and nobody is to be told.
-    Dropped(Caught<()>),
-}
-
-/// A main future that has ended: the generation learns it.
-fn ended<F>(entry: &Entry, generation: &Generation, body: &mut Option<F>, polled: Poll<Exit>) -> Polled {
-    let Poll::Ready(exit) = polled else { return Polled::Pending };
-    let (exit, over) = generation.main_ended(exit);
-    if over && matches!(exit, Exit::Ok) && entry.ends_quietly() {
-        return Polled::Dropped(caught(|| drop(body.take())));
+/// How the task goes on after a poll of its future.
+fn follows(entry: &Entry, context: Option<&RunContext>, polled: Poll<Exit>) -> Flow {
+    let Some(RunContext { generation }) = context else { return Flow::Wait };
+    let flow = match polled {
+        Poll::Pending => Flow::Wait,
+        Poll::Ready(exit) => entry.main_ended(generation, exit),
+    };
+    if flow != Flow::End {
+        generation.watch().leave_poll();
     }
-    Polled::Ended(exit, if over { Left::Nobody } else { Left::Members })
+    flow
 }
 
 /// One poll of the user's future, and its drop when that was the last one. Both are caught.
-fn live<Fut>(
-    entry: &Entry,
-    generation: &Generation,
-    mut future: Pin<&mut Option<Fut>>,
-    cx: &mut Context<'_>,
-) -> Poll<Exit>
+fn live<Fut>(entry: &Entry, mut future: Pin<&mut Option<Fut>>, cx: &mut Context<'_>) -> Poll<Exit>
 where
-    Fut: Future<Output = Result<()>>,
+    Fut: Future<Output = mainstay_registry::Result<()>>,
 {
     let polled = match future.as_mut().as_pin_mut() {
         Some(_) if entry.aborted.load(Ordering::Acquire) => Poll::Ready(Exit::Aborted),
         Some(future) => {
-            let provider = generation.root().name.provider;
-            let exit =
-                |result: Result<()>| Exit::of(result.map_err(|error| error.in_phase(Phase::Run, provider)));
+            let provider = entry.home().root().name.provider;
+            let exit = |result: mainstay_registry::Result<()>| {
+                Exit::of(result.map_err(|error| error.in_phase(Phase::Run, provider)))
+            };
             match caught(|| future.poll(cx).map(exit)) {
                 Ok(polled) => polled,
                 Err(panic) => Poll::Ready(Exit::Panicked(panic)),
@@ -181,30 +149,39 @@ where
     polled.map(|exit| after_drop(caught(|| future.set(None)), exit))
 }
 
-/// What user code of a generation finds around it: its span, its context, its provider's epochs. They are entered once
-/// per poll, because each time counts a reference that all children of a set share; a scope of its own, which would
-/// not, takes a task of tokio's over the next multiple of 128 bytes.
-fn region<T>(generation: &Arc<Generation>, span: Option<&Span>, f: impl FnOnce() -> T) -> T {
-    let root = generation.root();
-    let ambient = Ambient::Child(RunContext::new(Arc::clone(generation)));
-    within(span, || AMBIENT.sync_scope(ambient, || root.epochs.enter(root.name.provider, f)))
+/// What user code of a generation finds around it: its span, its context, its provider's epochs. No poll counts a
+/// reference for it, because all children of a set share them.
+fn region<T>(context: &mut Option<RunContext>, span: Option<&Span>, f: impl FnOnce() -> T) -> T {
+    within(span, || {
+        let mut ambient = context.take().map(Ambient::Child);
+        let value = Ambient::around(&mut ambient, || Epochs::enter_for(on_behalf_of, f));
+        *context = ambient.and_then(Ambient::into_context);
+        value
+    })
+}
+
+/// Drops something of the user's there. A subscriber that panics as its span is entered must not keep it from its end.
+fn dropped(context: &mut Option<RunContext>, span: Option<&Span>, f: impl FnOnce()) -> Result<(), Panicked> {
+    caught(|| region(context, span, || caught(f))).unwrap_or_else(Err)
+}
+
+/// On whose behalf the one that runs on this thread does.
+fn on_behalf_of() -> Option<(Epochs, &'static str)> {
+    let of = |cx: &RunContext| (cx.generation.root().epochs.clone(), cx.generation.root().name.provider);
+    Ambient::look(|ambient| ambient.context().map(of)).flatten()
 }
 
 /// Drops the body, which is the last of the user's, and leaves.
-fn finish<F>(entry: &Arc<Entry>, generation: Option<Arc<Generation>>, span: Option<&Span>, body: F) {
-    let dropped = match &generation {
-        // Nothing to drop, so nothing to catch: a hundred thousand children may end at once.
-        _ if !std::mem::needs_drop::<F>() => Ok(()),
-        Some(generation) => region(generation, span, || caught(|| drop(body))),
-        // It never began.
-        None => caught(|| drop(body)),
+fn leave<F>(entry: &Entry, context: &mut Option<RunContext>, span: Option<&Span>, body: &mut Option<F>) {
+    let dropped = if std::mem::needs_drop::<F>() {
+        dropped(context, span, || drop(body.take()))
+    } else {
+        // Nothing to drop, so nothing to catch.
+        *body = None;
+        Ok(())
     };
-    leave(entry, generation, dropped);
-}
-
-fn leave(entry: &Arc<Entry>, generation: Option<Arc<Generation>>, dropped: Caught<()>) {
-    if let Some(generation) = generation {
-        generation.watch().leave_poll();
+    if let Some(context) = context {
+        context.generation.watch().leave_poll();
     }
     entry.left(match dropped {
         Ok(()) => Exit::Ok,

@@ -18,7 +18,7 @@ mod life;
 mod settle;
 mod status;
 
-pub(crate) use self::entry::Entry;
+pub(crate) use self::entry::{Entry, Record};
 pub use self::error::{ChildError, SuperviseError};
 pub use self::handle::{Children, Supervised};
 pub use self::status::{ChildEnd, ChildState, ChildStatus};
@@ -45,7 +45,7 @@ where
 {
     let entry = list(home, name, policy)?;
     if let Some(host) = &home.root().host {
-        host.handle().spawn(Life::new(Arc::clone(&entry), body));
+        host.handle().spawn(Life::new(entry.clone(), body));
     }
     Ok(Supervised::new(entry))
 }
@@ -54,7 +54,7 @@ fn list(
     home: &Arc<Generation>,
     name: Cow<'static, str>,
     policy: RestartPolicy,
-) -> std::result::Result<Arc<Entry>, SuperviseError> {
+) -> std::result::Result<Entry, SuperviseError> {
     if home.root().host.is_none() {
         return Err(SuperviseError::NoRuntime);
     }

@@ -8,9 +8,8 @@ use mainstay_registry::Override;
 
 use super::ChildError;
 use super::answers::Answers;
-use super::control::Ring;
-use super::entry::{End, Entry, Phase, State, Want};
-use crate::context::Generation;
+use super::entry::{End, Entry, Phase, Record, State, Want};
+use crate::context::{Generation, Ring};
 use crate::event::EventKind;
 use crate::exit::{CauseKind, Exit};
 use crate::outcome::Failure;
@@ -24,8 +23,8 @@ pub(super) enum Step {
     /// The last member of this one ended, after its main future had like this.
     Settle(Arc<Generation>, Exit),
     Wait,
-    /// Drop the body, which may have been called for this generation last, and end.
-    End(Option<Arc<Generation>>),
+    /// Drop the body, and end.
+    End,
 }
 
 /// Whether anybody waits for the start.
@@ -33,13 +32,6 @@ pub(super) enum Step {
 pub(super) enum Heard {
     ByNobody,
     Perhaps,
-}
-
-/// Who is left of a generation whose main future has ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Left {
-    Nobody,
-    Members,
 }
 
 /// How the task goes on after an end.
@@ -55,45 +47,45 @@ pub(super) enum Flow {
 }
 
 impl Entry {
-    pub(super) fn next(self: &Arc<Self>, waker: &Waker) -> Step {
+    pub(super) fn next(&self, waker: &Waker) -> Step {
         let mut state = self.state();
         let state = &mut *state;
         if state.waker.is_none() {
             state.waker = Some(waker.clone());
         }
         let closing = self.is_closing(state);
-        match &mut state.phase {
-            Phase::Due | Phase::Backoff { .. } | Phase::Stopped | Phase::Failed if closing => {
-                let end = if matches!(state.phase, Phase::Failed) { End::Failed } else { End::Stopped };
+        match state.phase {
+            Phase::Due | Phase::Backoff | Phase::Stopped | Phase::Failed if closing => {
+                let end = if state.phase == Phase::Failed { End::Failed } else { End::Stopped };
                 self.enter(state, Phase::Gone(end));
-                Step::End(state.generation.clone())
+                Step::End
             }
             Phase::Due => {
                 let heard = state.by_hand || state.rare.is_some();
                 Step::Start(self.start(state), if heard { Heard::Perhaps } else { Heard::ByNobody })
             }
-            Phase::Over(exit) => match &state.generation {
-                Some(generation) => {
-                    let exit = std::mem::replace(&mut **exit, Exit::Ok);
-                    Step::Settle(Arc::clone(generation), exit)
-                }
-                None => Step::Wait,
-            },
-            Phase::Gone(_) => Step::End(state.generation.clone()),
-            _ => Step::Wait,
+            Phase::Over => {
+                let exit = state.rare().over.take().unwrap_or(Exit::Ok);
+                Step::Settle(Arc::clone(self.current(state.later.as_ref())), exit)
+            }
+            Phase::Gone(_) => Step::End,
+            Phase::Running | Phase::Backoff | Phase::Stopped | Phase::Failed => Step::Wait,
         }
     }
 
-    fn start(self: &Arc<Self>, state: &mut State) -> Arc<Generation> {
-        state.number += 1;
+    fn start(&self, state: &mut State) -> Arc<Generation> {
+        if std::mem::replace(&mut state.begun, true) {
+            state.later = Some(Generation::later(self, state.number() + 1));
+        }
         state.asked = false;
         if let Some(rare) = &mut state.rare {
             rare.ends_by = None;
         }
         self.aborted.store(false, Ordering::Relaxed);
-        let generation = Generation::child(self, state.number, self.home().root().now_inside());
+        let generation = self.current(state.later.as_ref());
+        generation.begin(self.home().root().now_inside());
+        let generation = Arc::clone(generation);
         self.enter(state, Phase::Running);
-        state.generation = Some(Arc::clone(&generation));
         generation
     }
 
@@ -112,47 +104,29 @@ impl Entry {
     }
 
     /// Its main future has ended and was dropped; members of it may be left.
-    pub(super) fn main_ended(self: &Arc<Self>, generation: &Arc<Generation>, exit: Exit, left: Left) -> Flow {
-        if left == Left::Nobody {
-            return self.settle(generation, exit);
-        }
-        // It was asked already, and has its alarm.
-        let asked = {
-            let mut state = self.state();
-            std::mem::replace(&mut state.asked, true) || self.is_closing(&state)
-        };
-        if !asked {
-            self.arm(Ring::Deadline, generation.number());
-        }
-        Flow::Wait
-    }
-
-    /// The last member left after the main future had ended.
-    pub(crate) fn members_over(&self, number: u64, main: Exit) {
-        let waker = {
-            let mut state = self.state();
-            if !matches!(state.phase, Phase::Running) || state.number != number {
-                return;
+    pub(super) fn main_ended(&self, generation: &Arc<Generation>, exit: Exit) -> Flow {
+        let (exit, over) = generation.main_ended(exit);
+        if !over {
+            // It was asked already, and has its alarm.
+            let asked = {
+                let mut state = self.state();
+                std::mem::replace(&mut state.asked, true) || self.is_closing(&state)
+            };
+            if !asked {
+                self.arm(Ring::Deadline, generation.number());
             }
-            self.enter(&mut state, Phase::Over(Box::new(main)));
-            state.waker.clone()
-        };
-        wake(waker);
-    }
-
-    /// Everything in it has ended well, as it was asked to: says whether nobody is to be told of it. On this way a
-    /// hundred thousand end at once.
-    pub(super) fn ends_quietly(&self) -> bool {
-        let mut state = self.state();
-        let quiet = state.rare.is_none() && self.is_closing(&state);
-        if quiet {
-            self.enter(&mut state, Phase::Gone(End::Stopped));
+            return Flow::Wait;
         }
-        quiet
+        // As it was asked to: a hundred thousand may end at once on this way, and `left` does the rest.
+        if matches!(exit, Exit::Ok) && self.home().is_asked() {
+            Flow::End
+        } else {
+            self.settle(generation, exit)
+        }
     }
 
     /// Everything in a generation has ended: what follows.
-    pub(super) fn settle(self: &Arc<Self>, generation: &Arc<Generation>, own: Exit) -> Flow {
+    pub(super) fn settle(&self, generation: &Generation, own: Exit) -> Flow {
         let number = generation.number();
         let mut after = After::default();
         let mut state = self.state();
@@ -173,7 +147,7 @@ impl Entry {
         }
         let flow = self.follow(&mut state, follows, failure, &mut after);
         state.want = Want::Policy;
-        let restarts = state.restarts.total();
+        let restarts = state.restarts();
         drop(state);
         self.finish(after, number, restarts);
         flow
@@ -190,7 +164,7 @@ impl Entry {
             Want::Policy if by_hand => Follows::NotStarted,
             Want::Policy => {
                 let uptime = self.now().saturating_duration_since(generation.watch().born());
-                Follows::Next(state.restarts.decide(&self.policy, exit, uptime))
+                Follows::Next(state.rare().restarts.decide(&self.policy, exit, uptime))
             }
         }
     }
@@ -215,7 +189,7 @@ impl Entry {
             }
             Follows::Restart => {
                 after.said = failure;
-                state.restarts.by_hand();
+                state.rare().restarts.by_hand();
                 state.by_hand = true;
                 self.enter(state, Phase::Due);
             }
@@ -231,8 +205,11 @@ impl Entry {
                 self.park(state, Phase::Stopped, End::Stopped, after);
             }
             Follows::Next(Next::Complete) => {
-                let disabled = state.generation.as_ref().is_some_and(|generation| generation.is_disabled());
-                let end = if disabled { End::Disabled } else { End::Completed };
+                let end = if self.current(state.later.as_ref()).is_disabled() {
+                    End::Disabled
+                } else {
+                    End::Completed
+                };
                 self.enter(state, Phase::Gone(end));
                 return Flow::End;
             }
@@ -243,7 +220,8 @@ impl Entry {
                     return Flow::Yield;
                 }
                 let until = self.now() + delay.min(LONGEST);
-                self.enter(state, Phase::Backoff { attempt, until });
+                state.rare().backoff = Some((attempt, until));
+                self.enter(state, Phase::Backoff);
                 after.backoff = Some(until);
                 return Flow::Wait;
             }
@@ -270,7 +248,7 @@ impl Entry {
     }
 
     /// What was decided under the lock is done without it.
-    fn finish(self: &Arc<Self>, after: After, number: u64, restarts: u64) {
+    fn finish(&self, after: After, number: u64, restarts: u64) {
         if let Some(until) = after.backoff {
             self.arm_at(Ring::Backoff, number, until);
         }
@@ -300,16 +278,16 @@ impl Entry {
     }
 
     /// A member of the generation that runs failed: that ends it. Of several the first one counts.
-    pub(crate) fn member_failed(self: &Arc<Self>, path: String, exit: Exit) {
+    pub(crate) fn member_failed(&self, path: String, exit: Exit) {
         let mut state = self.state();
         if self.is_closing(&state) {
             drop(state);
             self.home().member_failed(self.path_in_home(Some(&path)), exit);
             return;
         }
-        let (number, restarts) = (state.number, state.restarts.total());
+        let (number, restarts) = (state.number(), state.restarts());
         let survives = survives(&exit);
-        if survives || state.want != Want::Policy || state.has_member_failure() {
+        if survives || state.left || state.want != Want::Policy || state.has_member_failure() {
             let failure = self.failure(Some(&path), exit, number);
             drop(state);
             let Some(failure) = failure else { return };
@@ -322,20 +300,20 @@ impl Entry {
         }
         state.rare().member_failure = Some((path, exit));
         let asked = std::mem::replace(&mut state.asked, true);
-        let generation = state.generation.clone();
+        let later = state.later.clone();
         drop(state);
-        if let Some(generation) = generation.filter(|_| !asked) {
-            generation.ask();
+        if !asked {
+            self.current(later.as_ref()).ask();
             self.arm(Ring::Deadline, number);
         }
     }
 
     /// Its future, or its body, was dropped by the runtime it ran on.
-    pub(super) fn runtime_gone(self: &Arc<Self>, generation: Option<&Arc<Generation>>, exit: Exit) {
+    pub(super) fn runtime_gone(&self, generation: Option<&Generation>, exit: Exit) {
         let over = generation.map(|generation| generation.main_ended(exit.clone()));
         let parked = {
             let mut state = self.state();
-            let parked = !state.phase.is_active() && !matches!(state.phase, Phase::Backoff { .. });
+            let parked = !state.phase.is_active() && !matches!(state.phase, Phase::Backoff);
             if !matches!(state.phase, Phase::Gone(_)) {
                 self.enter(&mut state, Phase::Gone(End::Stopped));
             }
@@ -347,17 +325,29 @@ impl Entry {
     }
 
     /// Its task has ended, and its body was dropped.
-    pub(super) fn left(self: &Arc<Self>, dropped: Exit) {
-        if is_failure(&dropped) {
-            self.home().member_failed(self.name().to_owned(), dropped);
+    pub(super) fn left(&self, dropped: Exit) {
+        let mut state = self.state();
+        if !matches!(state.phase, Phase::Gone(_)) {
+            // It ended well, as it was asked to. Where nobody ever heard of it, nobody is to be told.
+            if state.rare.is_some() {
+                let later = state.later.clone();
+                drop(state);
+                self.settle(self.current(later.as_ref()), Exit::Ok);
+                state = self.state();
+            } else {
+                self.enter(&mut state, Phase::Gone(End::Stopped));
+            }
         }
-        let (answers, held) = {
-            let mut state = self.state();
-            let Phase::Gone(end) = state.phase else { return };
-            state.left = true;
-            let answers = state.rare.is_some().then(|| self.last_answers(&mut state, end));
-            (answers, (state.waker.take(), state.generation.take()))
-        };
+        if is_failure(&dropped) {
+            drop(state);
+            self.home().member_failed(self.name().to_owned(), dropped);
+            state = self.state();
+        }
+        let Phase::Gone(end) = state.phase else { return };
+        state.left = true;
+        let answers = state.rare.is_some().then(|| self.last_answers(&mut state, end));
+        let held = (state.waker.take(), state.later.take());
+        drop(state);
         drop(held);
         if let Some(main) = self.home().members().and_then(|members| members.entry_left(self)) {
             self.home().members_over(main);
@@ -375,6 +365,22 @@ impl Entry {
         answers.asked(state.take(|waiting| &mut waiting.restarts), &Err(closed));
         answers.ended(state.take(|waiting| &mut waiting.ends), &end);
         answers
+    }
+}
+
+impl Record {
+    /// The last member left after the main future had ended.
+    pub(crate) fn members_over(&self, number: u64, main: Exit) {
+        let waker = {
+            let mut state = self.state();
+            if !matches!(state.phase, Phase::Running) || state.number() != number {
+                return;
+            }
+            state.rare().over = Some(main);
+            self.enter(&mut state, Phase::Over);
+            state.waker.clone()
+        };
+        wake(waker);
     }
 }
 

@@ -7,6 +7,7 @@ mod ends;
 mod limits;
 mod nested;
 mod set;
+mod spans;
 mod stop;
 mod threads;
 
