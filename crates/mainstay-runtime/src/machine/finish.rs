@@ -27,6 +27,7 @@ impl Machine {
     /// Nothing was begun, and nothing will be: what comes later changes nothing.
     pub(crate) fn close(&mut self, now: Instant) {
         self.stage = Stage::Over;
+        self.close_reloads();
         self.close_orders(now);
     }
 
@@ -48,6 +49,7 @@ impl Machine {
         let took = self.stop.took(now);
         self.emit(EventKind::Finished { exit_code: code, took });
         self.stage = Stage::Over;
+        self.close_reloads();
         self.close_orders(now);
         let (hooks_done, hooks_due) = self.stop.hooks();
         Ending {

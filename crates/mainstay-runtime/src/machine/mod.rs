@@ -282,9 +282,15 @@ impl Machine {
                 self.tasks_tick(now, look);
                 self.reload_tick(now, look);
             }
-            Stage::LameDuck { until } if until > now => self.tasks_tick(now, look),
+            Stage::LameDuck { until } if until > now => {
+                self.tasks_tick(now, look);
+                self.reload_tick(now, look);
+            }
             Stage::LameDuck { until } if until <= now => self.begin_stopping(now),
-            Stage::Stop => self.stop_tick(now, look),
+            Stage::Stop => {
+                self.stop_tick(now, look);
+                self.reload_tick(now, look);
+            }
             _ => {}
         }
         self.answer_orders(now);
@@ -414,9 +420,11 @@ impl Machine {
             Stage::Preflight | Stage::Validate => self.walk_wake(),
             Stage::Boot => self.boot_wake(),
             Stage::Run => earliest(self.tasks_wake(), self.reload_wake()),
-            Stage::LameDuck { until } => earliest(self.tasks_wake(), Some(until)),
+            Stage::LameDuck { until } => {
+                earliest(earliest(self.tasks_wake(), self.reload_wake()), Some(until))
+            }
             Stage::Forced { until } => Some(until),
-            Stage::Stop => self.stop_wake(),
+            Stage::Stop => earliest(self.stop_wake(), self.reload_wake()),
             Stage::New | Stage::Over => None,
         };
         let orders = if self.cause.is_none() { self.orders_wake() } else { None };

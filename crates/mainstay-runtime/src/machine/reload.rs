@@ -55,7 +55,7 @@ struct Active {
 enum Ending {
     Commit,
     Abort,
-    /// The process stops; what was staged is dropped, and nobody waits for it.
+    /// The process stops; what was staged is dropped, and there is no report.
     GivenUp,
 }
 
@@ -71,6 +71,11 @@ pub(crate) struct TransactionEnd {
 impl Reload {
     pub(super) fn running(&self) -> Option<Running> {
         self.active.as_ref().and_then(|active| active.running)
+    }
+
+    /// The transaction is being ended: its effects run.
+    pub(super) fn is_ending(&self) -> bool {
+        self.active.as_ref().is_some_and(|active| active.ending.is_some() && active.running.is_some())
     }
 }
 
@@ -245,12 +250,11 @@ impl Machine {
         }
         self.out.push(Action::ReloadDone { ticket, report });
         if self.stage != Stage::Run || self.cause.is_some() {
-            for (ticket, _) in std::mem::take(&mut self.reload.queue) {
-                self.out.push(Action::ReloadDone { ticket, report: None });
-            }
+            self.close_reloads();
         } else if let Some((ticket, of)) = self.reload.queue.pop_front() {
             self.begin_reload(ticket, of, now);
         }
+        self.stop_settle(now);
     }
 
     /// The process stops: the hook in flight is aborted, the rest is not asked, what was staged is dropped. A commit
@@ -267,13 +271,22 @@ impl Machine {
         self.end_transaction(Ending::GivenUp, now);
     }
 
+    /// Everything is over: who still waits for a reload learns that nobody answers any more.
+    pub(super) fn close_reloads(&mut self) {
+        let active = self.reload.active.take().map(|active| active.ticket);
+        let queue = std::mem::take(&mut self.reload.queue);
+        for ticket in active.into_iter().chain(queue.into_iter().map(|(ticket, _)| ticket)) {
+            self.out.push(Action::ReloadDone { ticket, report: None });
+        }
+    }
+
     pub(super) fn reload_tick(&mut self, now: Instant, look: &dyn Look) {
-        let Some(active) = &mut self.reload.active else { return };
-        let Some(running) = &mut active.running else { return };
-        if running.until > now {
+        if self.reload_wake().is_none_or(|until| until > now) {
             return;
         }
-        let id = running.id;
+        let Some(active) = &mut self.reload.active else { return };
+        let Some(running) = &mut active.running else { return };
+        let (id, took) = (running.id, now.saturating_duration_since(running.since));
         if active.overdue {
             // It did not end within the grace either: left behind, and named already.
             active.running = None;
@@ -286,27 +299,38 @@ impl Machine {
         }
         running.until = now + GRACE;
         active.overdue = true;
-        let limit = self.reload_limit(id.node);
+        let ending = active.ending.is_some();
         let (name, site) = match self.spec.nodes.get(id.node) {
             Some(spec) => (spec.name, spec.site),
+            None if ending => ("effects", None),
             None => ("state", None),
         };
+        let limit = self.reload_limit(id.node).min(took);
         let failure = Failure::new(name, Phase::Reload, Problem::Deadline(limit))
             .at(site)
             .detail(describe(&look.hook(id)));
-        if let Some(active) = &mut self.reload.active
-            && active.ending.is_some()
-        {
-            // An effect hangs. What is visible stays so; the others may not have run.
-            active.report.effects.push(failure.headline());
+        if !ending {
+            self.out.push(Action::AbortHook(id));
+            self.reload_result(id, name, ReloadResult::Refused(failure), now);
             return;
         }
-        self.out.push(Action::AbortHook(id));
-        self.reload_result(id, name, ReloadResult::Refused(failure), now);
+        // An effect hangs. What is visible stays so; the others may not have run.
+        if let Some(active) = &mut self.reload.active {
+            active.report.effects.push(failure.headline());
+        }
+        if self.stop_began() {
+            // A stop that lost something is not a success.
+            self.stop_failures = true;
+            self.out_of_budget |= now >= self.stop.end();
+            self.note_failure(failure);
+            self.reload_finish(now);
+        }
     }
 
+    /// Until when the hook in flight is waited for: effects that run in the stop as long as its budget lasts.
     pub(super) fn reload_wake(&self) -> Option<Instant> {
-        self.reload.running().map(|running| running.until)
+        let until = self.reload.running()?.until;
+        Some(if self.reload.is_ending() && self.stop_began() { until.min(self.stop.end()) } else { until })
     }
 }
 

@@ -96,6 +96,11 @@ impl Stop {
         self.began.map_or(Duration::ZERO, |began| self.ended.unwrap_or(now).saturating_duration_since(began))
     }
 
+    /// When its budget is spent.
+    pub(super) fn end(&self) -> Instant {
+        self.end
+    }
+
     pub(super) fn budget(&self) -> Duration {
         self.budget
     }
@@ -359,7 +364,7 @@ impl Machine {
         self.stop_settle(now);
     }
 
-    fn stop_settle(&mut self, now: Instant) {
+    pub(super) fn stop_settle(&mut self, now: Instant) {
         if self.stop_over() && self.stop.ended.is_none() {
             self.stop.ended = Some(now);
             self.out.push(Action::Wake);
@@ -381,7 +386,8 @@ impl Machine {
     }
 
     pub(crate) fn stop_over(&self) -> bool {
-        self.stop.began.is_some() && self.stop.left == 0
+        // What is committed or aborted has effects, and those are the user's: they are not cut off in silence.
+        self.stop.began.is_some() && self.stop.left == 0 && !self.reload.is_ending()
     }
 
     pub(super) fn stop_tick(&mut self, now: Instant, look: &dyn Look) {

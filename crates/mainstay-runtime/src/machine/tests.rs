@@ -138,6 +138,8 @@ struct Scenario {
     budgets: [u64; 5],
     concurrency: usize,
     reload_state: Option<Act>,
+    /// So long the effects of a transaction take.
+    effects: u64,
     /// Of what happens in the same instant, the timer comes first.
     timer_first: bool,
 }
@@ -251,6 +253,7 @@ fn scenario() -> impl Strategy<Value = Scenario> {
         budgets,
         prop_oneof![Just(1usize), Just(2), Just(usize::MAX)],
         proptest::option::of(act()),
+        prop_oneof![2 => Just(1u64), 1 => 0u64..200],
         any::<bool>(),
         any::<bool>(),
     );
@@ -258,7 +261,7 @@ fn scenario() -> impl Strategy<Value = Scenario> {
     let gap = proptest::option::weighted(0.2, 0u8..4);
     (proptest::collection::vec(node(), 0..7), calls, gap, rest).prop_map(
         |(mut nodes, mut calls, gap, rest)| {
-            let (budgets, concurrency, reload_state, timer_first, good) = rest;
+            let (budgets, concurrency, reload_state, effects, timer_first, good) = rest;
             if good {
                 for node in &mut nodes {
                     node.boot = Act::Ok(1);
@@ -268,7 +271,7 @@ fn scenario() -> impl Strategy<Value = Scenario> {
             calls.sort_by_key(|(at, _)| *at);
             let (boot, stop, reserve, rollback, lame) = budgets;
             let budgets = [boot, stop, reserve, rollback, lame];
-            Scenario { nodes, calls, gap, budgets, concurrency, reload_state, timer_first }
+            Scenario { nodes, calls, gap, budgets, concurrency, reload_state, effects, timer_first }
         },
     )
 }
@@ -736,7 +739,7 @@ impl World {
                 let commit = id.kind == HookKind::Commit;
                 assert!(!commit || !self.transaction.refused, "all or nothing");
                 assert!(!commit || self.ending.is_none(), "nothing is committed while it ends");
-                Act::Ok(1)
+                Act::Ok(self.scenario.effects)
             }
             HookKind::Validate => {
                 self.hooks.insert(id.serial, (id, Act::Block(0), false));
@@ -1281,11 +1284,18 @@ impl World {
         assert_eq!(called, self.attempted, "shutdown hooks, and attempted boots");
     }
 
-    /// What still runs at the end was aborted; a walk cannot be. Shown to fail: without `cut_task` in `abort_node`,
-    /// without the abort in `reload_abort`.
+    /// What still runs at the end was aborted; a walk cannot be, and effects are waited for as long as a reload may
+    /// take. Shown to fail: without `cut_task` in `abort_node`, without the abort in `reload_abort`, without
+    /// `is_ending` in `stop_over`.
     fn check_left(&self) {
         for (serial, (id, _, over)) in &self.hooks {
-            let left = *over || id.kind == HookKind::Validate || self.aborted.0.contains(serial);
+            let waited = self.since.get(serial).map(|since| self.now.saturating_duration_since(*since));
+            let late = self.machine.is_forced() || waited.is_some_and(|waited| waited >= ms(40));
+            let left = match id.kind {
+                HookKind::Validate => true,
+                HookKind::Commit | HookKind::Abort => *over || late,
+                _ => *over || self.aborted.0.contains(serial),
+            };
             assert!(left, "{id:?} was left behind");
         }
         for (id, over) in &self.tasks {
@@ -1424,6 +1434,7 @@ fn chain(count: usize) -> Scenario {
         budgets,
         concurrency,
         reload_state: None,
+        effects: 1,
         timer_first: false,
     }
 }

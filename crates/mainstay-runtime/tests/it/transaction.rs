@@ -1,11 +1,11 @@
 //! The reload as one transaction: everything that was published becomes visible at once, or nothing of it.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mainstay_registry::{Deadlines, Dependencies, Error, Provider, Registry, Reloadable, Result};
+use mainstay_registry::{Deadlines, Dependencies, Error, Phase, Provider, Registry, Reloadable, Result};
 use mainstay_runtime::{Control, ControlError, EventKind, RunContext, Runtime, Signals, runnable};
 use mainstay_sync::{Snapshot, Transaction};
 use mainstay_test::{Fault, Log};
@@ -214,6 +214,77 @@ async fn effects_run_after_the_commit_in_order_or_after_the_abort_in_reverse_and
     *refuses.lock().unwrap() = true;
     assert!(!running.control().reload().await.unwrap().is_committed());
     assert_eq!(log.take(), ["abort second", "abort first"]);
+}
+
+/// Its effect of a commit waits for the other end of a channel.
+struct Effect {
+    log: Log,
+    held: Arc<Mutex<mpsc::Receiver<()>>>,
+}
+
+impl Provider<()> for Effect {
+    fn name(&self) -> &'static str {
+        "effect"
+    }
+    fn as_reloadable(&self) -> Option<&dyn Reloadable<()>> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Reloadable<()> for Effect {
+    async fn reload(&self, (): &()) -> Result<()> {
+        let (log, held) = (self.log.clone(), Arc::clone(&self.held));
+        Transaction::current().unwrap().on_commit(move || {
+            log.push("the effect begins");
+            let _ = held.lock().unwrap().recv();
+            log.push("the effect is done");
+        });
+        Ok(())
+    }
+}
+
+fn with_an_effect(log: &Log) -> (Runtime<()>, mpsc::Sender<()>) {
+    let (release, held) = mpsc::channel();
+    let effect = Effect { log: log.clone(), held: Arc::new(Mutex::new(held)) };
+    let registry = registry![effect, runnable("serve", serve)];
+    (Runtime::new(registry, ()).signals(Signals::none()).on_event(events(log)), release)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_effect_that_runs_is_waited_for_by_the_stop() {
+    let log = Log::new();
+    let (runtime, release) = with_an_effect(&log);
+    let running = runtime.start().await.unwrap();
+    let reload = running.control().reload();
+    log.wait_for("the effect begins").await;
+    running.control().shutdown("enough");
+    log.wait_for("stopped effect").await;
+    release.send(()).unwrap();
+    let outcome = running.wait().await;
+    assert_eq!(outcome.exit_code(), 0, "{outcome}");
+    assert!(reload.await.unwrap().is_committed(), "what was begun is not undone, and is reported");
+    let order: Vec<_> =
+        ["stopped effect", "the effect is done", "finished 0"].map(|line| log.position(line)).into();
+    assert!(order.is_sorted() && order[0].is_some(), "{:?}", log.lines());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_effect_that_hangs_in_the_stop_is_named_when_the_budget_is_spent() {
+    let log = Log::new();
+    let (runtime, release) = with_an_effect(&log);
+    let budget = Duration::from_millis(300);
+    let running = runtime.stop_budget(budget).start().await.unwrap();
+    let reload = running.control().reload();
+    log.wait_for("the effect begins").await;
+    running.control().shutdown("enough");
+    let outcome = running.wait().await;
+    let failure = &outcome.failures()[0];
+    assert_eq!((failure.provider(), failure.phase()), ("effects", Phase::Reload), "{outcome}");
+    assert!(outcome.stop_took() >= budget, "{outcome}");
+    assert_eq!(outcome.exit_code(), 124, "{outcome}");
+    assert_eq!(reload.await.unwrap().effects.len(), 1);
+    drop(release);
 }
 
 #[tokio::test(start_paused = true)]
