@@ -1,6 +1,6 @@
 //! User code in a cell: polled under `catch_unwind`, watched from outside, aborted without its help.
 //!
-//! Every hook, task and child is one `Cell` (what is known of it) and one `Isolated` (the future that a runtime
+//! Every hook and task is one `Cell` (what is known of it) and one `Isolated` (the future that a runtime
 //! polls). Invariants:
 //!
 //! 1. Whoever takes the work out of the cell runs it: a worker of the application's runtime, or a rescue thread.
@@ -46,10 +46,10 @@ pub(crate) trait Done: Send {
     fn ended(self: Box<Self>, exit: Exit);
 }
 
-/// What is known of one running hook, task or child, readable from every thread.
+/// What is known of one running hook or task, readable from every thread.
 pub(crate) struct Cell {
     work: Mutex<Option<Work>>,
-    /// Of a task or child: what its code is given to work with.
+    /// Of a task: what its code is given to work with.
     context: Option<RunContext>,
     label: Label,
     clock: Clock,
@@ -112,7 +112,7 @@ impl Watch {
         self.polling.store(OUTSIDE, Ordering::Release);
     }
 
-    fn has_begun(&self) -> bool {
+    pub(crate) fn has_begun(&self) -> bool {
         self.polling.load(Ordering::Acquire) != NEVER
     }
 
@@ -209,10 +209,6 @@ impl Cell {
             _ => None,
         }
     }
-
-    pub(crate) fn polling(&self, now: Instant) -> Option<Duration> {
-        self.watch.polling(now)
-    }
 }
 
 /// The future that a runtime polls in the place of the user's.
@@ -296,7 +292,7 @@ impl Future for Isolated {
 
 impl Drop for Isolated {
     fn drop(&mut self) {
-        // A hook whose runtime is gone is rescued: its work stays in the cell. A task or child goes with its runtime.
+        // A hook whose runtime is gone is rescued: its work stays in the cell. A task goes with its runtime.
         if self.work.is_none() && self.cell.context.is_some() {
             self.work = self.cell.take();
         }

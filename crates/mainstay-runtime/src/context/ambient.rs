@@ -5,8 +5,14 @@ use std::cell::RefCell;
 use std::mem;
 use std::sync::Arc;
 
+use mainstay_sync::Epochs;
+use tracing::Span;
+use tracing::level_filters::LevelFilter;
+
 use super::RunContext;
-use crate::cell::Cell;
+use super::spawned::Spawned;
+use crate::caught::{Panicked, caught};
+use crate::cell::{Cell, Label, within};
 
 thread_local! {
     static AMBIENT: RefCell<Option<Ambient>> = const { RefCell::new(None) };
@@ -14,8 +20,9 @@ thread_local! {
 
 /// Who runs on this thread.
 pub(crate) enum Ambient {
-    /// A hook, a task, or a child that was spawned.
+    /// A hook or a task.
     Cell(Arc<Cell>),
+    Spawned(Arc<Spawned>),
     /// A supervised child.
     Child(RunContext),
 }
@@ -35,6 +42,7 @@ impl Ambient {
     pub(super) fn note(&self, text: Cow<'static, str>) {
         match self {
             Self::Cell(cell) => cell.note(text),
+            Self::Spawned(child) => child.note(text),
             Self::Child(cx) => cx.generation.watch().note(text),
         }
     }
@@ -43,15 +51,7 @@ impl Ambient {
     pub(crate) fn booting(&self) -> Option<&'static str> {
         match self {
             Self::Cell(cell) => cell.booting(),
-            Self::Child(_) => None,
-        }
-    }
-
-    /// Of a supervised child, taken back out.
-    pub(super) fn into_context(self) -> Option<RunContext> {
-        match self {
-            Self::Cell(_) => None,
-            Self::Child(cx) => Some(cx),
+            Self::Spawned(_) | Self::Child(_) => None,
         }
     }
 
@@ -59,6 +59,7 @@ impl Ambient {
     pub(crate) fn context(&self) -> Option<&RunContext> {
         match self {
             Self::Cell(cell) => cell.context(),
+            Self::Spawned(child) => Some(child.context()),
             Self::Child(cx) => Some(cx),
         }
     }
@@ -83,4 +84,34 @@ impl Drop for Inside<'_> {
 fn exchange(ambient: &mut Option<Ambient>) {
     // Nobody runs any more while the thread ends, and there is nothing to put back.
     let _ = AMBIENT.try_with(|around| mem::swap(&mut *around.borrow_mut(), ambient));
+}
+
+/// Calls user code of a child with what it finds around it: its span, its context, its provider's epochs. No poll
+/// counts a reference for it, because all children share them.
+pub(super) fn region<T>(ambient: &mut Option<Ambient>, span: Option<&Span>, f: impl FnOnce() -> T) -> T {
+    within(span, || Ambient::around(ambient, || Epochs::enter_for(on_behalf_of, f)))
+}
+
+/// Drops something of the user's there. A subscriber that panics as its span is entered must not keep it from its end.
+pub(super) fn dropped(
+    ambient: &mut Option<Ambient>,
+    span: Option<&Span>,
+    f: impl FnOnce(),
+) -> Result<(), Panicked> {
+    caught(|| region(ambient, span, || caught(f))).unwrap_or_else(Err)
+}
+
+/// On whose behalf the one that runs on this thread does.
+fn on_behalf_of() -> Option<(Epochs, &'static str)> {
+    let of = |cx: &RunContext| (cx.generation.root().epochs.clone(), cx.generation.root().name.provider);
+    Ambient::look(|ambient| ambient.context().map(of)).flatten()
+}
+
+/// The span of a child, where a subscriber wants it.
+pub(super) fn span(label: impl FnOnce() -> Label) -> Option<Box<Span>> {
+    if LevelFilter::current() < LevelFilter::DEBUG {
+        return None;
+    }
+    let span = label().span();
+    (!span.is_disabled()).then(|| Box::new(span))
 }

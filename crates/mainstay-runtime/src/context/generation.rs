@@ -7,23 +7,20 @@
 
 mod asking;
 
-use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use futures_util::future::BoxFuture;
-use futures_util::{FutureExt as _, TryFutureExt as _};
-use mainstay_registry::{Phase, Result};
+use mainstay_registry::Phase;
 use mainstay_sync::{Epochs, Pinned};
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use super::Host;
 use super::members::Members;
+use super::spawned::Spawned;
 use super::supervised::{ChildStatus, Entry, Record};
-use super::{Child, Host, RunContext};
-use crate::cell::{Cell, Done, Label, Seen, Watch, Work};
+use crate::cell::{Done, Seen, Watch};
 use crate::clock::Clock;
 use crate::event::TaskName;
 use crate::exit::Exit;
@@ -291,7 +288,7 @@ impl Generation {
         self.root().epochs.pin()
     }
 
-    fn measures(&self) -> bool {
+    pub(super) fn measures(&self) -> bool {
         self.host().is_some_and(|host| host.lints().are_on())
     }
 
@@ -306,35 +303,6 @@ impl Generation {
         if let (Some(host), Some(lint)) = (self.host(), lint) {
             host.found(lint);
         }
-    }
-
-    pub(super) fn spawn(
-        this: &Arc<Self>,
-        name: Cow<'static, str>,
-        future: BoxFuture<'static, Result<()>>,
-    ) -> Child {
-        let (ended, wait) = oneshot::channel();
-        let (handle, clock) = match this.host() {
-            Some(host) => (host.handle().clone(), host.clock()),
-            None => (Handle::current(), Clock::Real),
-        };
-        let provider = this.root().name.provider;
-        let epochs = this.root().epochs.clone();
-        let future = future.map_err(move |error| error.in_phase(Phase::Run, provider));
-        let future = Box::pin(epochs.scope(provider, future).map(Exit::of));
-        let label = Label::Child { provider, child: name.clone(), generation: this.number };
-        let context = RunContext::new(Arc::clone(this));
-        let members = this.make_members();
-        let number = members.next_number();
-        let done = ChildDone { generation: Arc::clone(this), number, name: name.clone(), ended: Some(ended) };
-        let cell = Cell::new(Work { future, done: Box::new(done) }, Some(context), label, clock);
-        if !members.let_in(this, number, name, &cell) {
-            // The future is dropped here, on the thread of whoever spawned it too late.
-            drop(cell);
-            return Child { ended: wait, cell: None };
-        }
-        handle.spawn(cell.isolated());
-        Child { ended: wait, cell: Some(Arc::downgrade(&cell)) }
     }
 
     /// Asks the task and everything in it to stop.
@@ -366,10 +334,9 @@ impl Generation {
     /// Aborts the members; the main future is for who polls it to drop.
     pub(crate) fn abort_members(&self) {
         if let Some(members) = self.members() {
-            let (cells, entries) = members.all();
-            // Never taken out of its cell: its future is the user's, and is dropped in its own task alone.
-            for cell in cells {
-                cell.abort();
+            let (spawned, entries) = members.all();
+            for child in spawned {
+                child.abort();
             }
             for entry in entries {
                 entry.cut();
@@ -409,12 +376,12 @@ impl Generation {
         }
     }
 
-    fn child_ended(self: &Arc<Self>, number: u64, name: &str, exit: Exit) {
+    pub(super) fn child_ended(self: &Arc<Self>, child: &Spawned, exit: Exit) {
         // Before it leaves, so that the generation is not over before its last failure was told.
         if let Exit::Failed(_) | Exit::Panicked(_) | Exit::RuntimeGone = &exit {
-            self.member_failed(name.to_owned(), exit);
+            self.member_failed(child.name().to_owned(), exit);
         }
-        if let Some(main) = self.make_members().child_left(number) {
+        if let Some(main) = self.make_members().child_left(child) {
             self.members_over(main);
         }
     }
@@ -460,30 +427,6 @@ impl Done for MainDone {
         let input = if over { Input::TaskOver(root.id, exit) } else { Input::MainEnded(root.id, exit) };
         if let Some(host) = &root.host {
             Arc::clone(host).tell(input);
-        }
-    }
-}
-
-struct ChildDone {
-    generation: Arc<Generation>,
-    number: u64,
-    name: Cow<'static, str>,
-    ended: Option<oneshot::Sender<()>>,
-}
-
-impl Done for ChildDone {
-    fn measures(&self) -> bool {
-        self.generation.measures()
-    }
-
-    fn polled(&mut self, took: Duration) {
-        self.generation.polled(Some(&self.name), took);
-    }
-
-    fn ended(mut self: Box<Self>, exit: Exit) {
-        self.generation.child_ended(self.number, &self.name, exit);
-        if let Some(ended) = self.ended.take() {
-            let _ = ended.send(());
         }
     }
 }

@@ -7,8 +7,7 @@
 mod names;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,8 +15,9 @@ use mainstay_registry::{RestartPolicy, Weight};
 
 use self::names::Names;
 use super::Generation;
+use super::spawned::Spawned;
 use super::supervised::{Entry, SuperviseError};
-use crate::cell::{Cell, Seen};
+use crate::cell::Seen;
 use crate::exit::Exit;
 
 /// So many are asked to stop at a time: what was looked at is still in the cache when it is asked, and when it ends.
@@ -33,13 +33,13 @@ const SMALL: usize = 64;
 pub(crate) struct Members {
     /// Supervised children that run, or are about to.
     pub(super) active: AtomicUsize,
-    next: AtomicU64,
     held: Mutex<Held>,
 }
 
 #[derive(Default)]
 struct Held {
-    spawned: HashMap<u64, (Cow<'static, str>, Arc<Cell>)>,
+    /// Each knows its place.
+    spawned: Vec<Arc<Spawned>>,
     /// About in the order in which they came, which is that of their memory: a hundred thousand are asked, and dropped,
     /// in half the time that the order of a table takes. Each knows its place. There is a gap only where one has left
     /// after the generation was asked to stop.
@@ -120,6 +120,20 @@ impl Held {
         taken
     }
 
+    /// A spawned child is none any more; gives memory back when most of it is unused.
+    fn leave(&mut self, child: &Spawned) -> Option<Arc<Spawned>> {
+        let place = child.place.swap(NOWHERE, Ordering::Relaxed) as usize;
+        let last = self.spawned.len().checked_sub(1).filter(|&last| place <= last)?;
+        let taken = self.spawned.swap_remove(place);
+        if let Some(moved) = self.spawned.get(place) {
+            moved.place.store(u32::try_from(place).unwrap_or(NOWHERE), Ordering::Relaxed);
+        }
+        if self.spawned.capacity() > SMALL && last < self.spawned.capacity() / 4 {
+            self.spawned.shrink_to(last * 2);
+        }
+        Some(taken)
+    }
+
     /// The main future's end, when this was the last member.
     fn settle(&mut self) -> Option<Exit> {
         if self.over || self.alive > 0 || !self.spawned.is_empty() {
@@ -128,7 +142,7 @@ impl Held {
         let main = self.main.take()?;
         self.over = true;
         // The first generation of a child lives as long as the child does: it keeps no room for members.
-        (self.spawned, self.listed, self.asked) = (HashMap::default(), Vec::default(), 0);
+        (self.spawned, self.listed, self.asked) = (Vec::default(), Vec::default(), 0);
         Some(main)
     }
 }
@@ -143,24 +157,15 @@ impl Members {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn next_number(&self) -> u64 {
-        self.next.fetch_add(1, Ordering::Relaxed)
-    }
-
     /// Lets a spawned child in. False: the generation is over, or its main future has just ended.
-    pub(super) fn let_in(
-        &self,
-        generation: &Generation,
-        number: u64,
-        name: Cow<'static, str>,
-        cell: &Arc<Cell>,
-    ) -> bool {
+    pub(super) fn let_in(&self, generation: &Generation, child: &Arc<Spawned>) -> bool {
         let mut held = self.held();
         held.meet();
         // A main future that ended before it has seen these members has reported the generation as over.
         let late = held.over || (generation.has_ended() && held.main.is_none());
         if !late {
-            held.spawned.insert(number, (name, Arc::clone(cell)));
+            child.place.store(u32::try_from(held.spawned.len()).unwrap_or(NOWHERE), Ordering::Relaxed);
+            held.spawned.push(Arc::clone(child));
         }
         !late
     }
@@ -223,9 +228,9 @@ impl Members {
         self.held().entries()
     }
 
-    pub(super) fn all(&self) -> (Vec<Arc<Cell>>, Vec<Entry>) {
+    pub(super) fn all(&self) -> (Vec<Arc<Spawned>>, Vec<Entry>) {
         let held = self.held();
-        (held.spawned.values().map(|(_, cell)| Arc::clone(cell)).collect(), held.entries())
+        (held.spawned.clone(), held.entries())
     }
 
     /// Nobody is supervised any more who is not yet; those who are are to be asked.
@@ -274,12 +279,12 @@ impl Members {
     }
 
     /// A spawned child left. The main future's end, when it was the last one.
-    pub(super) fn child_left(&self, number: u64) -> Option<Exit> {
+    pub(super) fn child_left(&self, child: &Spawned) -> Option<Exit> {
         let mut held = self.held();
-        let cell = held.spawned.remove(&number);
+        let taken = held.leave(child);
         let main = held.settle();
         drop(held);
-        drop(cell);
+        drop(taken);
         main
     }
 
@@ -304,8 +309,8 @@ impl Members {
 
     /// For how long a member has been inside of one poll: the one that has been for the longest.
     pub(super) fn polling(&self, now: Instant) -> Option<Duration> {
-        let (cells, entries) = self.all();
-        let spawned = cells.iter().filter_map(|cell| cell.polling(now)).max();
+        let (spawned, entries) = self.all();
+        let spawned = spawned.iter().filter_map(|child| child.polling(now)).max();
         entries.iter().filter_map(|entry| entry.polling(now)).max().max(spawned)
     }
 
@@ -313,8 +318,8 @@ impl Members {
     pub(super) fn busiest(&self, now: Instant) -> Option<(String, Seen)> {
         let (spawned, entries) = {
             let held = self.held();
-            let spawned = held.spawned.values().max_by_key(|(_, cell)| cell.polling(now));
-            let spawned = spawned.map(|(name, cell)| (name.clone().into_owned(), cell.seen(now)));
+            let spawned = held.spawned.iter().max_by_key(|child| child.polling(now));
+            let spawned = spawned.map(|child| (child.name().to_owned(), child.seen(now)));
             (spawned, held.entries())
         };
         // Looked for first, and described then: there may be a hundred thousand.

@@ -5,6 +5,7 @@ mod every;
 mod generation;
 mod host;
 mod members;
+mod spawned;
 mod supervised;
 mod until;
 
@@ -13,6 +14,7 @@ pub use self::every::Every;
 pub(crate) use self::generation::{Generation, MainDone};
 use self::host::Ring;
 pub(crate) use self::host::{Alarm, Host};
+pub use self::spawned::Child;
 pub use self::supervised::{
     ChildEnd, ChildError, ChildState, ChildStatus, Children, SuperviseError, Supervised,
 };
@@ -25,11 +27,9 @@ use std::time::Duration;
 
 use mainstay_registry::{RestartPolicy, Result, TaskFuture};
 use mainstay_sync::Pinned;
-use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use self::until::UntilShutdown;
-use crate::cell::Cell;
 use crate::control::Control;
 use crate::machine::TaskId;
 
@@ -248,7 +248,7 @@ impl RunContext {
     where
         F: Future<Output = Result<()>> + Send + 'static,
     {
-        Generation::spawn(&self.generation, name.into(), Box::pin(future))
+        spawned::spawn(&self.generation, name.into(), future)
     }
 
     /// Spawns a supervised child: started again by its policy, with generations and a context of its own.
@@ -353,26 +353,5 @@ impl RunContext {
 impl fmt::Debug for RunContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("RunContext").field(&self.generation.name()).finish()
-    }
-}
-
-/// A child that was spawned. Dropping this changes nothing: the child belongs to its generation.
-#[derive(Debug)]
-pub struct Child {
-    ended: oneshot::Receiver<()>,
-    cell: Option<std::sync::Weak<Cell>>,
-}
-
-impl Child {
-    /// Waits until the child has ended, however it did. What failed was reported to the runtime.
-    pub async fn join(self) {
-        let _ = self.ended.await;
-    }
-
-    /// Ends the child at its next await, by dropping its future. Returns at once.
-    pub fn abort(&self) {
-        if let Some(cell) = self.cell.as_ref().and_then(std::sync::Weak::upgrade) {
-            cell.abort();
-        }
     }
 }

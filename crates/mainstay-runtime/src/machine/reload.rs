@@ -319,8 +319,6 @@ impl Machine {
             active.report.effects.push(failure.headline());
         }
         if self.stop_began() {
-            // A stop that lost something is not a success.
-            self.stop_failures = true;
             self.out_of_budget |= now >= self.stop.end();
             self.note_failure(failure);
             self.reload_finish(now);

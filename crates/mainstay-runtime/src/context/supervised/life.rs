@@ -2,19 +2,19 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use mainstay_registry::Phase;
-use mainstay_sync::Epochs;
 use pin_project_lite::pin_project;
 use tracing::Span;
 
 use super::Entry;
 use super::settle::{Flow, Step};
-use crate::caught::{Panicked, caught};
-use crate::cell::{Label, after_drop, within};
-use crate::context::{Ambient, Generation, RunContext};
+use crate::caught::caught;
+use crate::cell::{Label, after_drop};
+use crate::context::{Ambient, Generation, RunContext, ambient};
 use crate::exit::Exit;
 
 pin_project! {
@@ -22,8 +22,8 @@ pin_project! {
     /// allocation of tokio's as a bare task does.
     pub(super) struct Life<F, Fut> {
         entry: Entry,
-        // Of the generation whose future lives, or lived last.
-        context: Option<RunContext>,
+        // Of the generation whose future lives, or lived last: its context, to be lent to the thread.
+        ambient: Option<Ambient>,
         // In a box: most programs have no subscriber that wants it.
         span: Option<Box<Span>>,
         body: Option<F>,
@@ -39,18 +39,18 @@ pin_project! {
             }
             // Only a runtime that is shut down drops it before its end.
             let lives = this.future.is_some();
-            let dropped = dropped(this.context, this.span.as_deref(), || this.future.set(None));
+            let dropped = ambient::dropped(this.ambient, this.span.as_deref(), || this.future.set(None));
             let exit = after_drop(dropped, Exit::RuntimeGone);
-            let generation = this.context.as_ref().filter(|_| lives).map(|cx| &*cx.generation);
-            this.entry.runtime_gone(generation, exit);
-            leave(this.entry, this.context, this.span.as_deref(), this.body);
+            let generation = generation_of(this.ambient).filter(|_| lives);
+            this.entry.runtime_gone(generation.map(|generation| &**generation), exit);
+            leave(this.entry, this.ambient, this.span.as_deref(), this.body);
         }
     }
 }
 
 impl<F, Fut> Life<F, Fut> {
     pub(super) fn new(entry: Entry, body: F) -> Self {
-        Self { entry, context: None, span: None, body: Some(body), future: None }
+        Self { entry, ambient: None, span: None, body: Some(body), future: None }
     }
 }
 
@@ -66,20 +66,21 @@ where
             let mut this = self.as_mut().project();
             let entry = &*this.entry;
             let flow = if this.future.is_some() {
-                if let Some(context) = this.context {
-                    context.generation.watch().enter_poll(entry.home().root().now_inside());
+                if let Some(generation) = generation_of(this.ambient) {
+                    generation.watch().enter_poll(entry.home().root().now_inside());
                 }
-                let polled =
-                    region(this.context, this.span.as_deref(), || live(entry, this.future.as_mut(), cx));
-                follows(entry, this.context.as_ref(), polled)
+                let polled = ambient::region(this.ambient, this.span.as_deref(), || {
+                    live(entry, this.future.as_mut(), cx)
+                });
+                follows(entry, this.ambient, polled)
             } else {
                 match entry.next(cx.waker()) {
                     Step::Start(generation, heard) => {
                         *this.span = span_of(entry, &generation);
                         let context = RunContext::new(generation);
-                        *this.context = Some(context.clone());
+                        *this.ambient = Some(Ambient::Child(context.clone()));
                         let body = &mut *this.body;
-                        let polled = region(this.context, this.span.as_deref(), || {
+                        let polled = ambient::region(this.ambient, this.span.as_deref(), || {
                             match caught(|| body.as_mut().map(|body| body(context))) {
                                 Ok(future) => {
                                     this.future.set(future);
@@ -89,7 +90,7 @@ where
                                 Err(panic) => Poll::Ready(Exit::Panicked(panic)),
                             }
                         });
-                        follows(entry, this.context.as_ref(), polled)
+                        follows(entry, this.ambient, polled)
                     }
                     Step::Settle(generation, exit) => entry.settle(&generation, exit),
                     Step::Wait => Flow::Wait,
@@ -106,7 +107,7 @@ where
                 }
                 Flow::Wait => return Poll::Pending,
                 Flow::End => {
-                    leave(entry, this.context, this.span.as_deref(), this.body);
+                    leave(entry, this.ambient, this.span.as_deref(), this.body);
                     return Poll::Ready(());
                 }
             }
@@ -114,9 +115,15 @@ where
     }
 }
 
+#[allow(clippy::ref_option, reason = "it is a field that is lent and comes back")]
+fn generation_of(ambient: &Option<Ambient>) -> Option<&Arc<Generation>> {
+    ambient.as_ref()?.context().map(|context| &context.generation)
+}
+
 /// How the task goes on after a poll of its future.
-fn follows(entry: &Entry, context: Option<&RunContext>, polled: Poll<Exit>) -> Flow {
-    let Some(RunContext { generation }) = context else { return Flow::Wait };
+#[allow(clippy::ref_option, reason = "as above")]
+fn follows(entry: &Entry, ambient: &Option<Ambient>, polled: Poll<Exit>) -> Flow {
+    let Some(generation) = generation_of(ambient) else { return Flow::Wait };
     let flow = match polled {
         Poll::Pending => Flow::Wait,
         Poll::Ready(exit) => entry.main_ended(generation, exit),
@@ -149,39 +156,17 @@ where
     polled.map(|exit| after_drop(caught(|| future.set(None)), exit))
 }
 
-/// What user code of a generation finds around it: its span, its context, its provider's epochs. No poll counts a
-/// reference for it, because all children of a set share them.
-fn region<T>(context: &mut Option<RunContext>, span: Option<&Span>, f: impl FnOnce() -> T) -> T {
-    within(span, || {
-        let mut ambient = context.take().map(Ambient::Child);
-        let value = Ambient::around(&mut ambient, || Epochs::enter_for(on_behalf_of, f));
-        *context = ambient.and_then(Ambient::into_context);
-        value
-    })
-}
-
-/// Drops something of the user's there. A subscriber that panics as its span is entered must not keep it from its end.
-fn dropped(context: &mut Option<RunContext>, span: Option<&Span>, f: impl FnOnce()) -> Result<(), Panicked> {
-    caught(|| region(context, span, || caught(f))).unwrap_or_else(Err)
-}
-
-/// On whose behalf the one that runs on this thread does.
-fn on_behalf_of() -> Option<(Epochs, &'static str)> {
-    let of = |cx: &RunContext| (cx.generation.root().epochs.clone(), cx.generation.root().name.provider);
-    Ambient::look(|ambient| ambient.context().map(of)).flatten()
-}
-
 /// Drops the body, which is the last of the user's, and leaves.
-fn leave<F>(entry: &Entry, context: &mut Option<RunContext>, span: Option<&Span>, body: &mut Option<F>) {
+fn leave<F>(entry: &Entry, ambient: &mut Option<Ambient>, span: Option<&Span>, body: &mut Option<F>) {
     let dropped = if std::mem::needs_drop::<F>() {
-        dropped(context, span, || drop(body.take()))
+        ambient::dropped(ambient, span, || drop(body.take()))
     } else {
         // Nothing to drop, so nothing to catch.
         *body = None;
         Ok(())
     };
-    if let Some(context) = context {
-        context.generation.watch().leave_poll();
+    if let Some(generation) = generation_of(ambient) {
+        generation.watch().leave_poll();
     }
     entry.left(match dropped {
         Ok(()) => Exit::Ok,
@@ -190,14 +175,9 @@ fn leave<F>(entry: &Entry, context: &mut Option<RunContext>, span: Option<&Span>
 }
 
 fn span_of(entry: &Entry, generation: &Generation) -> Option<Box<Span>> {
-    if tracing::level_filters::LevelFilter::current() < tracing::level_filters::LevelFilter::DEBUG {
-        return None;
-    }
-    let label = Label::Child {
+    ambient::span(|| Label::Child {
         provider: generation.root().name.provider,
         child: entry.path().into(),
         generation: generation.number(),
-    };
-    let span = label.span();
-    (!span.is_disabled()).then(|| Box::new(span))
+    })
 }
