@@ -92,13 +92,20 @@ pub(super) fn region<T>(ambient: &mut Option<Ambient>, span: Option<&Span>, f: i
     within(span, || Ambient::around(ambient, || Epochs::enter_for(on_behalf_of, f)))
 }
 
-/// Drops something of the user's there. A subscriber that panics as its span is entered must not keep it from its end.
+/// Drops something of the user's there. A subscriber that panics as its span is entered keeps nothing from being
+/// dropped, and nobody from their end: then it is dropped without a span.
 pub(super) fn dropped(
     ambient: &mut Option<Ambient>,
     span: Option<&Span>,
     f: impl FnOnce(),
 ) -> Result<(), Panicked> {
-    caught(|| region(ambient, span, || caught(f))).unwrap_or_else(Err)
+    let mut f = Some(f);
+    let inside = caught(|| region(ambient, span, || caught(|| f.take().map_or((), |f| f()))));
+    let inside = inside.unwrap_or_else(Err);
+    match f {
+        Some(f) => inside.and(region(ambient, None, || caught(f))),
+        None => inside,
+    }
 }
 
 /// On whose behalf the one that runs on this thread does.

@@ -74,6 +74,8 @@ impl Spawned {
 
     fn end(self: &Arc<Self>, exit: Exit) {
         self.watch.leave_poll();
+        // A handle may be kept, and nothing of the task with it.
+        drop(self.task.take());
         self.context.generation.child_ended(self, exit);
         self.has_ended();
     }
@@ -206,9 +208,13 @@ pub struct Child {
 impl Child {
     /// Waits until the child has ended, however it did. What failed was reported to the runtime.
     pub async fn join(self) {
+        let ended = || self.spawned.ended.load(Ordering::Acquire);
         poll_fn(|cx| {
-            self.spawned.joins.register(cx.waker());
-            if self.spawned.ended.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
+            // Looked at before, so that nothing of the waiter's is kept for no reason, and after, so that no end is missed.
+            if !ended() {
+                self.spawned.joins.register(cx.waker());
+            }
+            if ended() { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
     }

@@ -201,7 +201,10 @@ impl<S: Clone + Send + Sync + 'static> Done for HookDone<S> {
     }
 
     fn polled(&mut self, took: Duration) {
-        let name = self.engine.node(self.id.node).map_or("state", |node| node.name);
+        let name = match self.id.kind {
+            HookKind::Commit | HookKind::Abort => "effects",
+            _ => self.engine.node(self.id.node).map_or("state", |node| node.name),
+        };
         self.engine.hook_polled(name, self.id.kind.phase(), took);
     }
 

@@ -7,7 +7,7 @@ use mainstay_sync::{Epochs, Transaction};
 
 use super::Engine;
 use crate::event::EventKind;
-use crate::machine::{HookId, Input, TransactionEnd};
+use crate::machine::{HookId, Input};
 
 /// The epochs of a registry live with it, so that a second run covers the same snapshots.
 pub(crate) fn epochs_of<S: 'static>(registry: &Registry<S>) -> Epochs {
@@ -58,17 +58,13 @@ impl<S: Clone + Send + Sync + 'static> Engine<S> {
     pub(super) fn end_transaction(self: &Arc<Self>, id: HookId, commit: bool) {
         let open = self.transaction.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(open) = open else { return };
-        let end = if commit {
-            let committed = open.commit();
-            let effects = committed.failures().iter().map(ToString::to_string).collect();
-            TransactionEnd { epoch: Some(committed.epoch()), effects }
+        let failures = if commit {
+            // Told before the effects run: one that hangs does not make it a reload that was refused.
+            let visible = |epoch| self.feed(Input::TransactionVisible(id, epoch));
+            open.commit_and(visible).failures().iter().map(ToString::to_string).collect()
         } else {
-            let aborted = open.abort();
-            TransactionEnd {
-                epoch: None,
-                effects: aborted.failures().iter().map(ToString::to_string).collect(),
-            }
+            open.abort().failures().iter().map(ToString::to_string).collect()
         };
-        self.feed(Input::TransactionEnded(id, end));
+        self.feed(Input::TransactionEnded(id, failures));
     }
 }

@@ -71,6 +71,9 @@ impl Machine {
                 waiting = self.starts_waiting();
             }
             Stage::Stop => {
+                hooks.extend(
+                    self.reload.running().map(|running| (running.id, "effects", since(running.since))),
+                );
                 hooks.extend(self.stop.running().map(|running| hook(running, running.id.node)));
                 for (node, at) in self.stop.asked() {
                     let live = self.tasks.live_of(node).into_iter();

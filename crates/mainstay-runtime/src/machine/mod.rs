@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 use mainstay_registry::Phase;
 
 use self::boot::Boot;
-pub(crate) use self::reload::{ReloadOf, TransactionEnd};
+pub(crate) use self::reload::ReloadOf;
 pub(crate) use self::seen::describe;
 
 use self::orders::Orders;
@@ -105,7 +105,9 @@ pub(crate) enum Input {
     /// A supervised child was not waited for any longer, by its own deadline.
     ChildCut(Forced),
     /// From inside the hook that ends a reload's transaction.
-    TransactionEnded(HookId, TransactionEnd),
+    TransactionVisible(HookId, u64),
+    /// With what went wrong in its effects, one line each.
+    TransactionEnded(HookId, Vec<String>),
     Signal(Signal),
     Stop(StopCause),
     Reopen,
@@ -257,7 +259,8 @@ impl Machine {
             Input::ChildCut(cut) => self.child_cut(cut),
             Input::Signal(signal) => self.signal(signal, now),
             Input::Stop(cause) => self.request_stop(cause, now),
-            Input::TransactionEnded(id, end) => self.transaction_ended(id, end),
+            Input::TransactionVisible(id, epoch) => self.transaction_visible(id, epoch),
+            Input::TransactionEnded(id, effects) => self.transaction_ended(id, effects),
             Input::Reopen => self.out.push(Action::Reopen),
             Input::Tick => self.tick(now, look),
         }

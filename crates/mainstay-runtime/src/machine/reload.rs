@@ -59,18 +59,13 @@ enum Ending {
     GivenUp,
 }
 
-/// How the transaction ended, as plain data.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct TransactionEnd {
-    /// The epoch that is visible now, when it was committed.
-    pub(crate) epoch: Option<u64>,
-    /// What went wrong in its effects, one line each.
-    pub(crate) effects: Vec<String>,
-}
-
 impl Reload {
     pub(super) fn running(&self) -> Option<Running> {
         self.active.as_ref().and_then(|active| active.running)
+    }
+
+    fn ended_by(&mut self, id: HookId) -> Option<&mut Active> {
+        self.active.as_mut().filter(|active| active.running.is_some_and(|running| running.id == id))
     }
 
     /// The transaction is being ended: its effects run.
@@ -179,13 +174,22 @@ impl Machine {
         self.spawn_reload(kind, NO_NODE, now);
     }
 
-    /// How it ended, told from inside the hook that ended it.
-    pub(super) fn transaction_ended(&mut self, id: HookId, end: TransactionEnd) {
-        if let Some(active) = &mut self.reload.active
-            && active.running.is_some_and(|running| running.id == id)
-        {
-            active.report.epoch = end.epoch;
-            active.report.effects.extend(end.effects);
+    /// It is committed, and its effects run: told from inside the hook that ends it.
+    pub(super) fn transaction_visible(&mut self, id: HookId, epoch: u64) {
+        if let Some(active) = self.reload.ended_by(id) {
+            active.report.epoch = Some(epoch);
+        }
+    }
+
+    /// What went wrong in its effects, told from there, too: in the stop there may be no report to say it.
+    pub(super) fn transaction_ended(&mut self, id: HookId, effects: Vec<String>) {
+        let Some(active) = self.reload.ended_by(id) else { return };
+        active.report.effects.extend_from_slice(&effects);
+        if self.stop_began() {
+            let panics = effects.into_iter().map(|panic| Exit::Panicked(panic.into()));
+            for failure in panics.filter_map(|panic| Failure::of("effects", Phase::Reload, panic)) {
+                self.note_failure(failure);
+            }
         }
     }
 
@@ -194,8 +198,10 @@ impl Machine {
         let Some(running) = active.running.filter(|running| running.id == id) else { return };
         active.running = None;
         if active.ending.is_some() {
-            if let Some(failure) = Failure::of("effects", Phase::Reload, exit) {
-                active.report.effects.push(failure.headline());
+            let failure = Failure::of("effects", Phase::Reload, exit);
+            active.report.effects.extend(failure.as_ref().map(Failure::headline));
+            if let Some(failure) = failure.filter(|_| self.stop_began()) {
+                self.note_failure(failure);
             }
             self.reload_finish(now);
             return;
@@ -287,19 +293,15 @@ impl Machine {
         let Some(active) = &mut self.reload.active else { return };
         let Some(running) = &mut active.running else { return };
         let (id, took) = (running.id, now.saturating_duration_since(running.since));
-        if active.overdue {
-            // It did not end within the grace either: left behind, and named already.
+        running.until = now + GRACE;
+        let ending = active.ending.is_some();
+        let named = std::mem::replace(&mut active.overdue, true);
+        if named && !ending {
+            // It did not end within the grace either, and is left behind.
             active.running = None;
-            if active.ending.is_some() {
-                self.reload_finish(now);
-            } else {
-                self.reload_next(now);
-            }
+            self.reload_next(now);
             return;
         }
-        running.until = now + GRACE;
-        active.overdue = true;
-        let ending = active.ending.is_some();
         let (name, site) = match self.spec.nodes.get(id.node) {
             Some(spec) => (spec.name, spec.site),
             None if ending => ("effects", None),
@@ -315,17 +317,20 @@ impl Machine {
             return;
         }
         // An effect hangs. What is visible stays so; the others may not have run.
-        if let Some(active) = &mut self.reload.active {
+        if let Some(active) = self.reload.active.as_mut().filter(|_| !named) {
             active.report.effects.push(failure.headline());
         }
-        if self.stop_began() {
+        let stops = self.stop_began();
+        if stops {
             self.out_of_budget |= now >= self.stop.end();
             self.note_failure(failure);
+        }
+        if stops || named {
             self.reload_finish(now);
         }
     }
 
-    /// Until when the hook in flight is waited for: effects that run in the stop as long as its budget lasts.
+    /// Until when the hook in flight is waited for: effects that run in the stop no longer than its budget lasts.
     pub(super) fn reload_wake(&self) -> Option<Instant> {
         let until = self.reload.running()?.until;
         Some(if self.reload.is_ending() && self.stop_began() { until.min(self.stop.end()) } else { until })

@@ -62,6 +62,12 @@ impl Open {
     /// commit overwrites what was published at once beside it, and of two transactions the one that commits
     /// last.
     pub fn commit(self) -> Committed {
+        self.commit_and(|_| ())
+    }
+
+    /// The same, and tells the epoch once it is visible, before anything else happens.
+    #[doc(hidden)]
+    pub fn commit_and(self, visible: impl FnOnce(u64)) -> Committed {
         let shared = self.transaction.shared();
         let mut old = Vec::new();
         let mut state = lock(&shared.state);
@@ -79,6 +85,7 @@ impl Open {
         }
         let ended = state.end(Phase::Committed);
         drop(state);
+        visible(epoch);
         ended.commit(&self.transaction, epoch, old)
     }
 

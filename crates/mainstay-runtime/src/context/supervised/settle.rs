@@ -327,6 +327,9 @@ impl Entry {
     /// Its task has ended, and its body was dropped.
     pub(super) fn left(&self, dropped: Exit) {
         let mut state = self.state();
+        if state.left {
+            return;
+        }
         if !matches!(state.phase, Phase::Gone(_)) {
             // It ended well, as it was asked to. Where nobody ever heard of it, nobody is to be told.
             if state.rare.is_some() {

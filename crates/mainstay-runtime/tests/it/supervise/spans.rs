@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mainstay_registry::{Registry, RestartPolicy};
-use mainstay_runtime::RunContext;
+use mainstay_runtime::{Outcome, RunContext};
 use mainstay_test::Log;
 use tokio::runtime::Builder;
 use tokio::sync::Notify;
@@ -50,19 +50,10 @@ impl Drop for Says {
 fn a_subscriber_that_panics_keeps_nobody_from_their_end() {
     for (span, who) in [("child", "a/peer"), ("provider", "a")] {
         let (panics, log, wake) = (Panics(span, Arc::default()), Log::new(), Arc::new(Notify::new()));
-        // With one alone, whether anybody is interested is asked of the thread that comes first: another test's.
-        let _second = tracing::Dispatch::new(Panics::default());
         let registry = registry_of(&log, &wake);
-        let tokio = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-        let outcome = tracing::subscriber::with_default(panics.clone(), || {
-            tracing::callsite::rebuild_interest_cache();
-            tokio.block_on(async {
-                let running = paused(registry).start().await.unwrap();
-                settle().await;
-                panics.1.store(true, Ordering::Relaxed);
-                wake.notify_waiters();
-                tokio::time::timeout(Duration::from_mins(1), running.wait()).await.expect("it ends")
-            })
+        let outcome = outcome_of(&panics, registry, || {
+            panics.1.store(true, Ordering::Relaxed);
+            wake.notify_waiters();
         });
         assert_eq!(outcome.exit_code(), 1, "{outcome}");
         let said = format!("runnable '{who}' panicked: the disk is full");
@@ -71,6 +62,57 @@ fn a_subscriber_that_panics_keeps_nobody_from_their_end() {
             assert_eq!(log.count(&format!("{dropped} dropped")), 1, "{span}: {:?}", log.lines());
         }
     }
+}
+
+/// Shown to fail: what `dropped` leaves undropped ends its child once more as the task goes, with a second failure.
+#[test]
+fn a_subscriber_that_panics_as_a_child_is_dropped_ends_it_once() {
+    for supervised in [true, false] {
+        let (panics, log) = (Panics("child", Arc::default()), Log::new());
+        let (armed, held) = (Arc::clone(&panics.1), log.clone());
+        let registry = keeper(&log, move |cx: RunContext| {
+            let (armed, held) = (Arc::clone(&armed), Says(held.clone(), "dropped"));
+            async move {
+                if supervised {
+                    let once = move |_| {
+                        let (armed, _) = (Arc::clone(&armed), &held);
+                        async move {
+                            armed.store(true, Ordering::Relaxed);
+                            Ok(())
+                        }
+                    };
+                    cx.supervise("peer", RestartPolicy::never(), once).unwrap();
+                } else {
+                    let once = async move {
+                        let _held = held;
+                        armed.store(true, Ordering::Relaxed);
+                        std::future::poll_fn(|_| std::task::Poll::Ready(Ok(()))).await
+                    };
+                    cx.spawn("peer", once);
+                }
+                cx.shutdown_token().cancelled().await;
+            }
+        });
+        let outcome = outcome_of(&panics, registry, || {});
+        assert_eq!((outcome.failures().len(), outcome.exit_code()), (1, 1), "{supervised}: {outcome}");
+        assert_eq!(log.count("dropped"), 1, "{supervised}: {:?}", log.lines());
+    }
+}
+
+/// How it ends with this subscriber.
+fn outcome_of(panics: &Panics, registry: Registry<()>, then: impl FnOnce()) -> Outcome {
+    // With one alone, whether anybody is interested is asked of the thread that comes first: another test's.
+    let _second = tracing::Dispatch::new(Panics::default());
+    let tokio = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    tracing::subscriber::with_default(panics.clone(), || {
+        tracing::callsite::rebuild_interest_cache();
+        tokio.block_on(async {
+            let running = paused(registry).start().await.unwrap();
+            settle().await;
+            then();
+            tokio::time::timeout(Duration::from_secs(60), running.wait()).await.expect("it ends")
+        })
+    })
 }
 
 /// A task and a child of it, which wait to be woken.
