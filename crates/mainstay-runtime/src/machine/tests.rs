@@ -409,6 +409,8 @@ enum Turn {
 struct Transaction {
     open: bool,
     refused: bool,
+    /// Its hooks have greater serials.
+    after: u64,
 }
 
 struct World {
@@ -568,6 +570,7 @@ impl World {
                     assert!(!self.transaction.open, "one transaction at a time");
                     self.transaction = Transaction { open: true, ..self.transaction };
                     self.transaction.refused = false;
+                    self.transaction.after = self.hooks.keys().max().copied().unwrap_or(0);
                 }
                 Action::ReloadDone { ticket, report } => {
                     assert!(
@@ -878,7 +881,9 @@ impl World {
         if std::mem::replace(&mut entry.2, true) {
             return;
         }
-        if matches!(id.kind, HookKind::Reload | HookKind::ReloadState) && exit != Exit::Ok {
+        // One that an earlier transaction has left behind is nothing to this one.
+        let of_this = id.serial > self.transaction.after;
+        if matches!(id.kind, HookKind::Reload | HookKind::ReloadState) && exit != Exit::Ok && of_this {
             self.transaction.refused = true;
         }
         let phase = id.kind.phase();
@@ -1552,4 +1557,15 @@ fn limits_that_mean_for_ever_do_not_overflow() {
     world.spec = Arc::new(spec);
     world.machine.planned(Arc::clone(&world.spec));
     assert_eq!(world.run().exit_code(), 0);
+}
+
+#[test]
+fn a_hook_that_was_left_behind_by_a_reload_is_nothing_to_the_next_one() {
+    let mut scenario = chain(2);
+    scenario.nodes[0].reload = Some(Act::BlockFail(400));
+    scenario.nodes[1].reload = Some(Act::Ok(35));
+    scenario.nodes[1].tasks = vec![lives(Life::Obeys(0))];
+    let stop = Call::Signal(Signal::Terminate);
+    scenario.calls = vec![(100, Call::ReloadOne(0)), (490, Call::ReloadOne(1)), (600, stop)];
+    assert_eq!(outcome(&scenario).exit_code(), 0);
 }
