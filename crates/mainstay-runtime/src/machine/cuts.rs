@@ -76,5 +76,6 @@ impl Machine {
                 self.name_stuck(node, CutBy::Signal, now, look);
             }
         }
+        self.cut_effects(CutBy::Signal, now, look);
     }
 }

@@ -14,7 +14,7 @@ use mainstay_registry::Phase;
 use super::{Action, HookId, HookKind, Look, Machine, NO_NODE, Running, Stage, describe};
 use crate::event::{EventKind, ReloadReport, ReloadResult};
 use crate::exit::Exit;
-use crate::outcome::{Failure, Problem};
+use crate::outcome::{Cut, CutBy, Failure, Forced, Problem};
 use crate::spec::GRACE;
 
 #[derive(Default)]
@@ -321,13 +321,22 @@ impl Machine {
             active.report.effects.push(failure.headline());
         }
         let stops = self.stop_began();
-        if stops {
-            self.out_of_budget |= now >= self.stop.end();
+        if stops && now >= self.stop.end() {
+            self.cut_effects(CutBy::Budget, now, look);
+        } else if stops {
             self.note_failure(failure);
         }
         if stops || named {
             self.reload_finish(now);
         }
+    }
+
+    /// Names the effects that still run and are not waited for any longer, if there are any.
+    pub(super) fn cut_effects(&mut self, by: CutBy, now: Instant, look: &dyn Look) {
+        let Some(running) = self.reload.running().filter(|_| self.reload.is_ending()) else { return };
+        let after = now.saturating_duration_since(running.since);
+        let seen = describe(&look.hook(running.id));
+        self.force_cut(Forced { provider: "reload", task: None, what: Cut::Effects, after, by, seen });
     }
 
     /// Until when the hook in flight is waited for: effects that run in the stop no longer than its budget lasts.

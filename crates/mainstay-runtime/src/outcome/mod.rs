@@ -97,6 +97,8 @@ pub enum Cut {
     Shutdown,
     /// A provider whose destructor did not return.
     Drop,
+    /// What a reload had registered to happen after its commit or abort; its provider is called `reload`.
+    Effects,
 }
 
 impl fmt::Display for Cut {
@@ -107,6 +109,7 @@ impl fmt::Display for Cut {
             Self::Task => "runnable",
             Self::Shutdown => "shutdown",
             Self::Drop => "drop",
+            Self::Effects => "effects",
         })
     }
 }

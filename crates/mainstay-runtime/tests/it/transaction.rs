@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mainstay_registry::{Deadlines, Dependencies, Error, Phase, Provider, Registry, Reloadable, Result};
-use mainstay_runtime::{Control, ControlError, EventKind, RunContext, Runtime, Signals, runnable};
+use mainstay_registry::{Deadlines, Dependencies, Error, Provider, Registry, Reloadable, Result};
+use mainstay_runtime::{
+    Control, ControlError, Cut, CutBy, EventKind, RunContext, Runtime, Signal, Signals, runnable,
+};
 use mainstay_sync::{Snapshot, Transaction};
 use mainstay_test::{Fault, Log};
 
@@ -279,12 +281,29 @@ async fn an_effect_that_hangs_in_the_stop_is_named_when_the_budget_is_spent() {
     log.wait_for("the effect begins").await;
     running.control().shutdown("enough");
     let outcome = running.wait().await;
-    let failure = &outcome.failures()[0];
-    assert_eq!((failure.provider(), failure.phase()), ("effects", Phase::Reload), "{outcome}");
+    let cut = &outcome.forced()[0];
+    assert_eq!((cut.provider, cut.what, cut.by), ("reload", Cut::Effects, CutBy::Budget), "{outcome}");
     assert!(outcome.stop_took() >= budget, "{outcome}");
     assert_eq!(outcome.exit_code(), 124, "{outcome}");
     let report = reload.await.unwrap();
     assert!(report.is_committed() && report.effects.len() == 1, "it is visible, whatever hangs: {report:?}");
+    drop(release);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_effect_that_hangs_is_named_by_a_second_signal_too_and_who_asked_is_answered() {
+    let log = Log::new();
+    let (runtime, release) = with_an_effect(&log);
+    let (sender, signals) = Signals::channel();
+    let running = runtime.signals(signals).start().await.unwrap();
+    let reload = running.control().reload();
+    log.wait_for("the effect begins").await;
+    sender.send(Signal::Terminate);
+    sender.send(Signal::Terminate);
+    let outcome = running.wait().await;
+    let cut = outcome.forced().iter().find(|cut| cut.what == Cut::Effects).expect("it is named");
+    assert_eq!((cut.by, outcome.exit_code()), (CutBy::Signal, 143), "{outcome}");
+    assert!(reload.await.is_err(), "nobody knows what became of it");
     drop(release);
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
-use mainstay_registry::Phase;
+use mainstay_registry::{Phase, Result};
 use pin_project_lite::pin_project;
 use tracing::Span;
 
@@ -57,7 +57,7 @@ impl<F, Fut> Life<F, Fut> {
 impl<F, Fut> Future for Life<F, Fut>
 where
     F: FnMut(RunContext) -> Fut,
-    Fut: Future<Output = mainstay_registry::Result<()>>,
+    Fut: Future<Output = Result<()>>,
 {
     type Output = ();
 
@@ -137,15 +137,14 @@ fn follows(entry: &Entry, ambient: &Option<Ambient>, polled: Poll<Exit>) -> Flow
 /// One poll of the user's future, and its drop when that was the last one. Both are caught.
 fn live<Fut>(entry: &Entry, mut future: Pin<&mut Option<Fut>>, cx: &mut Context<'_>) -> Poll<Exit>
 where
-    Fut: Future<Output = mainstay_registry::Result<()>>,
+    Fut: Future<Output = Result<()>>,
 {
     let polled = match future.as_mut().as_pin_mut() {
         Some(_) if entry.aborted.load(Ordering::Acquire) => Poll::Ready(Exit::Aborted),
         Some(future) => {
             let provider = entry.home().root().name.provider;
-            let exit = |result: mainstay_registry::Result<()>| {
-                Exit::of(result.map_err(|error| error.in_phase(Phase::Run, provider)))
-            };
+            let exit =
+                |result: Result<()>| Exit::of(result.map_err(|error| error.in_phase(Phase::Run, provider)));
             match caught(|| future.poll(cx).map(exit)) {
                 Ok(polled) => polled,
                 Err(panic) => Poll::Ready(Exit::Panicked(panic)),
